@@ -3,6 +3,7 @@
 import avsc from 'avsc'
 import { toAvsc } from './avro.ts'
 import { type EventType, eventRecords, type WaybillEvent } from './events.ts'
+import { notUtf8, ShapeError, shapeOf } from './wire-shape.ts'
 
 /** Never change a number: it stands in logs that people keep. */
 export const schemaIds: Readonly<Record<EventType, number>> = {
@@ -40,21 +41,67 @@ export const eventTypes = Object.keys(schemaIds) as readonly EventType[]
 
 /** Events stay under this size in every log (architecture.md "Topics"). */
 export const eventBytesMax = 512 * 1024
-/** Longest array accepted on decode: an array of empty things is a bomb of five bytes. */
 const headerBytes = 5
 
-const codecs = new Map(eventTypes.map((type) => [type, avsc.Type.forSchema(toAvsc(eventRecords[type]) as avsc.Schema)]))
+interface Codec {
+  readonly avro: avsc.Type
+  readonly checkShape: (bytes: Buffer, start: number) => void
+}
+
+function codecOf(type: EventType): Codec {
+  const schema = toAvsc(eventRecords[type])
+  return { avro: avsc.Type.forSchema(schema as avsc.Schema, { omitRecordMethods: true }), checkShape: shapeOf(schema) }
+}
+
+const codecs = new Map(eventTypes.map((type) => [type, codecOf(type)]))
 const typeOfId = new Map(eventTypes.map((type) => [schemaIds[type], type]))
 
+/** Bytes that are no event, or an event that makes no bytes. */
 export class WireError extends Error {}
 
-/** Throws when a field does not fit its schema or the event passes 512 KiB. */
+function shapeFault(type: EventType, error: unknown): never {
+  if (error instanceof ShapeError) throw new WireError(`${type} is not whole: ${error.message}`)
+  throw error
+}
+
+/** The first field that does not fit, as `items.3.name`; values stay out of messages, since names may be private. */
+function firstFault(codec: Codec, event: WaybillEvent): string {
+  let fault = ''
+  codec.avro.isValid(event, {
+    errorHook: (path, value, type) => {
+      fault ||= `${path.join('.')} is ${value === null ? 'null' : typeof value}, not ${type.typeName}`
+    },
+  })
+  return fault
+}
+
+/** What avsc makes of a lone surrogate in a long text; a legitimate U+FFFD looks the same and is looked at again. */
+const replacement = Buffer.from('\ufffd')
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return true
+  return Object.entries(value).every(([key, inner]) => key.isWellFormed() && isWellFormed(inner))
+}
+
+/** Throws WireError when a field does not fit its schema (naming it), text is not well formed, or the event passes 512 KiB. */
 export function encodeEvent(event: WaybillEvent): Buffer {
   const codec = codecs.get(event.type)
   if (codec === undefined) throw new WireError(`no schema for ${event.type}`)
-  const body = codec.toBuffer(event)
+  let body: Buffer
+  try {
+    body = codec.avro.toBuffer(event)
+  } catch (cause) {
+    throw new WireError(`${event.type} does not fit its schema: ${firstFault(codec, event)}`, { cause })
+  }
   if (body.length + headerBytes > eventBytesMax) {
-    throw new WireError(`${event.type} takes ${body.length} bytes, more than ${eventBytesMax}`)
+    throw new WireError(`${event.type} takes ${body.length + headerBytes} bytes, more than ${eventBytesMax}`)
+  }
+  try {
+    codec.checkShape(body, 0)
+    if (body.includes(replacement) && !isWellFormed(event)) throw new ShapeError(notUtf8)
+  } catch (error) {
+    shapeFault(event.type, error)
   }
   const wire = Buffer.allocUnsafe(headerBytes + body.length)
   wire.writeUInt8(0, 0)
@@ -66,18 +113,20 @@ export function encodeEvent(event: WaybillEvent): Buffer {
 /** Throws WireError for anything that is not exactly one event of a known schema. */
 export function decodeEvent(wire: Buffer): WaybillEvent {
   if (wire.length < headerBytes || wire.readUInt8(0) !== 0) throw new WireError('not in the Confluent wire format')
-  if (wire.length > eventBytesMax) throw new WireError(`event of ${wire.length} bytes`)
+  if (wire.length > eventBytesMax) throw new WireError(`an event of ${wire.length} bytes, more than ${eventBytesMax}`)
   const id = wire.readUInt32BE(1)
   const type = typeOfId.get(id)
-  if (type === undefined) throw new WireError(`unknown schema id ${id}`)
-  const codec = codecs.get(type) as avsc.Type
+  const codec = type === undefined ? undefined : codecs.get(type)
+  if (type === undefined || codec === undefined) throw new WireError(`unknown schema id ${id}`)
   try {
-    const { value, offset } = codec.decode(wire, headerBytes) as { value: object; offset: number }
-    if (offset !== wire.length)
-      throw new WireError(`${wire.length - offset} bytes behind a ${type}, or it is cut short`)
+    codec.checkShape(wire, headerBytes)
+  } catch (error) {
+    shapeFault(type, error)
+  }
+  try {
+    const { value } = codec.avro.decode(wire, headerBytes) as { value: object }
     return { type, ...value } as WaybillEvent
   } catch (cause) {
-    if (cause instanceof WireError) throw cause
     throw new WireError(`${type} does not decode`, { cause })
   }
 }

@@ -41,7 +41,7 @@ function strangeServices(file: SourceFile): readonly Finding[] {
 /** `log/segments`, when the file is part of an adapter: a folder of its own beside the port, or a memory adapter. */
 export function adapterOf(path: string): string | undefined {
   const folder = /^libs\/((?:log|store|source|target)\/[^/]+)\//.exec(path)
-  const memory = /^libs\/((?:log|store|source|target)\/memory[^/]*)\.ts$/.exec(path)
+  const memory = /^libs\/((?:log|store|source|target)\/memory)[^/]*\.ts$/.exec(path)
   return folder?.[1] ?? memory?.[1]
 }
 
@@ -112,6 +112,7 @@ export const importRules: readonly Rule[] = [
     good: [
       importing('libs/runtime/adapters.ts', '#libs/log/segments/segment-log'),
       importing('libs/target/s3/uploads.ts', './sign.ts'),
+      importing('libs/target/memory-target.ts', './memory-objects.ts'),
       importing('libs/target/s3/uploads.ts', '#libs/target/target'),
       importing('test/simulation/world.ts', '#libs/target/memory-target'),
     ],
