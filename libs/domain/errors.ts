@@ -92,6 +92,11 @@ export const errorCatalogue = {
   CONFIG_INVALID: entry('never', 'The configuration is not valid.'),
   NOTHING_MATCHED: entry('never', 'Nothing matched the selection.'),
   REPORT_INVALID: entry('never', 'The report was changed or is not complete. Do not trust it.'),
+  REPORT_UNREADABLE: entry('never', 'The report file cannot be read. Check the path and its permissions.'),
+  REPORT_NOT_WRITTEN: entry(
+    'never',
+    'The report cannot be written. Check path, permissions and space; `waybill report show` writes it again.',
+  ),
   KEY_INVALID: entry('never', 'The key file does not hold an Ed25519 key of the needed kind.'),
   NODE_TOO_OLD: entry('never', 'waybill needs Node 22.18 or newer.'),
   INTERNAL: entry('never', 'A mistake in waybill. Please report it with the log.'),

@@ -1,0 +1,93 @@
+// Where reports are written to. A file appears under its name only when it is whole: it is written beside it, made
+// durable, then renamed.
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { WaybillError } from '#libs/domain/errors'
+
+export interface Sink {
+  /** Takes the bytes; a promise to wait for when the buffer was full, else null. Bytes may be reused by the caller. */
+  write(bytes: Buffer | string): Promise<void> | null
+}
+
+const bufferBytes = 256 * 1024
+
+/** Gathers small writes into `flush` calls of 256 KiB or more; call `end` after the last one. */
+export function createBufferedSink(flush: (bytes: Buffer) => Promise<void>): Sink & { end(): Promise<void> } {
+  let pieces: Buffer[] = []
+  let length = 0
+
+  async function drain(): Promise<void> {
+    const bytes = Buffer.concat(pieces, length)
+    pieces = []
+    length = 0
+    if (bytes.length > 0) await flush(bytes)
+  }
+
+  return {
+    write(bytes) {
+      pieces.push(Buffer.from(bytes))
+      length += pieces.at(-1)?.length ?? 0
+      return length >= bufferBytes ? drain() : null
+    },
+    end: drain,
+  }
+}
+
+/**
+ * Lets `produce` write a file and gives it its name when all is on the disk; returns what `produce` returned. Throws
+ * REPORT_NOT_WRITTEN; what `produce` throws is passed on. Nothing half-written stays under `path`.
+ */
+export async function writeWholeFile<T>(path: string, produce: (sink: Sink) => Promise<T>): Promise<T> {
+  const partial = `${path}.partial`
+  const file = await told(path, open(partial, 'w'))
+  try {
+    const sink = createBufferedSink((bytes) => told(path, writeAll(file, bytes)))
+    const produced = await produce(sink)
+    await sink.end()
+    await told(path, file.sync())
+    await told(path, rename(partial, path))
+    await syncDirectory(path)
+    return produced
+  } catch (error) {
+    await removeLeftover(partial)
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let offset = 0; offset < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, offset)
+    offset += bytesWritten
+  }
+}
+
+/** The name is durable only once its directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await told(path, open(dirname(path), 'r'))
+  try {
+    await told(path, directory.sync())
+  } finally {
+    await directory.close()
+  }
+}
+
+async function removeLeftover(partial: string): Promise<void> {
+  try {
+    await unlink(partial)
+  } catch (error) {
+    // Renamed already, or the directory went away: there is nothing left to remove, and the first error is the one to tell.
+    if (error instanceof Error && 'code' in error) return
+    throw error
+  }
+}
+
+async function told<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+    throw new WaybillError('REPORT_NOT_WRITTEN', { path, reason }, { cause })
+  }
+}
