@@ -1,0 +1,140 @@
+// One open file: bytes of one version, or an error.
+//
+// * A write in the same tick of the file system's clock (up to 4 ms before Linux 6.13) that keeps the size leaves the identity
+//   as it is; nothing can see that from outside.
+// * On remote file systems the attributes of an open file may be those of some seconds ago. Opening by name asks the server
+//   (close-to-open consistency), so `confirm` does that there.
+import type { BigIntStats } from 'node:fs'
+import { WaybillError } from '#libs/domain/errors'
+import type { Identity } from '#schemas/records'
+import type { ItemReader } from '../source.ts'
+import { errnoOf, failureOf, flags, type OpenedCalls, openPath, readAt } from './calls.ts'
+import { type Directory, type OpenDirectories, pathOf } from './directories.ts'
+import { identityOf, isSameIdentity } from './entry.ts'
+
+export interface ReaderPlace {
+  readonly directories: OpenDirectories
+  readonly calls: OpenedCalls
+  readonly rootDevice: bigint
+  /** Of the directory, with `/` at its end; empty for the root. */
+  readonly prefix: string
+  readonly name: string
+  readonly expected: Identity
+}
+
+/** Between two of them an abort is seen. A read that hangs in the kernel cannot be left: it would write into the buffer later. */
+const readBytesMax = 4 * 1024 * 1024
+
+function openError(error: unknown): WaybillError {
+  const facts = { errno: errnoOf(error) }
+  const failure = failureOf(error)
+  switch (failure) {
+    case 'gone':
+      return new WaybillError('SOURCE_VANISHED', facts, { cause: error })
+    case 'replaced':
+      return new WaybillError('SOURCE_CHANGED', facts, { cause: error })
+    case 'denied':
+      return new WaybillError('SOURCE_UNREADABLE', facts, { cause: error })
+    case 'stale':
+    case 'broken':
+      return new WaybillError('SOURCE_READ_ERROR', facts, { cause: error })
+  }
+}
+
+function assertSame(stats: BigIntStats, place: ReaderPlace): void {
+  if (!stats.isFile() || !isSameIdentity(identityOf(stats, place.rootDevice), place.expected)) {
+    throw new WaybillError('SOURCE_CHANGED', {})
+  }
+}
+
+async function openIn(directory: Directory, place: ReaderPlace): Promise<number> {
+  let fd: number
+  try {
+    fd = await openPath(pathOf(`${directory.place}${place.name}`), flags.file)
+  } catch (error) {
+    throw openError(error)
+  }
+  try {
+    assertSame(await place.calls.stat(fd), place)
+    return fd
+  } catch (error) {
+    await place.calls.close(fd)
+    throw error instanceof WaybillError ? error : openError(error)
+  }
+}
+
+async function openOnce(place: ReaderPlace, isFresh: boolean): Promise<number> {
+  try {
+    return await place.directories.within(place.prefix, isFresh, (directory) => openIn(directory, place))
+  } catch (error) {
+    throw error instanceof WaybillError ? error : openError(error)
+  }
+}
+
+/** A kept directory may be another by now, and a handle stale (NFS): a miss counts when the way from the root says it too. */
+async function openFile(place: ReaderPlace): Promise<number> {
+  try {
+    return await openOnce(place, false)
+  } catch (error) {
+    if (error instanceof WaybillError && error.code === 'SOURCE_UNREADABLE') throw error
+    return openOnce(place, true)
+  }
+}
+
+class FileReader implements ItemReader {
+  readonly #place: ReaderPlace
+  #fd: number
+
+  constructor(place: ReaderPlace, fd: number) {
+    this.#place = place
+    this.#fd = fd
+  }
+
+  async read(buffer: Buffer, offset: number, signal: AbortSignal): Promise<void> {
+    let done = 0
+    let isReopened = false
+    while (done < buffer.length) {
+      signal.throwIfAborted()
+      const slice = buffer.subarray(done, Math.min(buffer.length, done + readBytesMax))
+      try {
+        const given = await readAt(this.#fd, slice, offset + done)
+        if (given === 0) throw new WaybillError('SOURCE_SHORT_READ', { offset, length: buffer.length, given: done })
+        done += given
+      } catch (error) {
+        if (error instanceof WaybillError) throw error
+        if (failureOf(error) !== 'stale' || isReopened) throw openError(error)
+        isReopened = true
+        await this.#reopen()
+      }
+    }
+  }
+
+  /** A server that was restarted forgot the handle; the name leads to the same version or to none. */
+  async #reopen(): Promise<void> {
+    const fd = await openOnce(this.#place, true)
+    await this.#place.calls.close(this.#fd)
+    this.#fd = fd
+  }
+
+  async confirm(): Promise<void> {
+    if (!this.#place.calls.isLocal) return this.#reopen()
+    let stats: BigIntStats
+    try {
+      stats = await this.#place.calls.stat(this.#fd)
+    } catch (error) {
+      throw openError(error)
+    }
+    assertSame(stats, this.#place)
+  }
+
+  async close(): Promise<void> {
+    const fd = this.#fd
+    this.#fd = -1
+    if (fd >= 0) await this.#place.calls.close(fd)
+  }
+}
+
+/** Throws SOURCE_CHANGED, SOURCE_VANISHED, SOURCE_UNREADABLE, SOURCE_READ_ERROR. */
+export async function openReader(place: ReaderPlace): Promise<ItemReader> {
+  return new FileReader(place, await openFile(place))
+}
