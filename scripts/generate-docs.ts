@@ -1,10 +1,14 @@
 // Writes the pages of docs/ that are made from code: `npm run generate`.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { optionsPage } from '#services/cli/options-page'
 import { errorsPage } from './errors-page.ts'
 
 const folder = join(import.meta.dirname, '../docs')
 
 mkdirSync(folder, { recursive: true })
-writeFileSync(join(folder, 'errors.md'), errorsPage())
-console.log('docs/errors.md')
+const pages = { 'errors.md': errorsPage(), 'options.md': optionsPage() }
+for (const [name, text] of Object.entries(pages)) {
+  writeFileSync(join(folder, name), text)
+  console.log(`docs/${name}`)
+}

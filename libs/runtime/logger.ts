@@ -1,0 +1,73 @@
+// JSON lines by pino, to a file or to standard error. Ids come from child loggers; secrets are taken out of every line.
+import { pino } from 'pino'
+import { redactValue } from './redaction.ts'
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** Object first, constant lower-case sentence second. */
+export interface Logger {
+  debug(fields: Fields, sentence: string): void
+  info(fields: Fields, sentence: string): void
+  warn(fields: Fields, sentence: string): void
+  error(fields: Fields, sentence: string): void
+  child(fields: Fields): Logger
+  /** Writes out what is buffered; call it before the process ends. */
+  flush(): void
+}
+
+export interface LoggerOptions {
+  /** Where lines go; null with `isVerbose` false: nowhere. */
+  readonly file: string | null
+  /** Lines go to standard error unless a file is named, and debug lines are written too. */
+  readonly isVerbose: boolean
+}
+
+export const silentLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silentLogger,
+  flush: () => undefined,
+}
+
+/** What is used of pino. */
+interface LineWriter {
+  debug(fields: object, sentence: string): void
+  info(fields: object, sentence: string): void
+  warn(fields: object, sentence: string): void
+  error(fields: object, sentence: string): void
+  child(fields: Record<string, unknown>): LineWriter
+}
+
+function wrap(lines: LineWriter, flush: () => void): Logger {
+  return {
+    debug: (fields, sentence) => lines.debug(fields, sentence),
+    info: (fields, sentence) => lines.info(fields, sentence),
+    warn: (fields, sentence) => lines.warn(fields, sentence),
+    error: (fields, sentence) => lines.error(fields, sentence),
+    child: (fields) => wrap(lines.child(redactFields(fields)), flush),
+    flush,
+  }
+}
+
+function redactFields(fields: object): Record<string, unknown> {
+  return redactValue(fields) as Record<string, unknown>
+}
+
+/** Opens the log; the file is readable by its owner alone and is appended to. Throws the system's error when it cannot be opened. */
+export function openLogger(options: LoggerOptions): Logger {
+  if (options.file === null && !options.isVerbose) return silentLogger
+  const destination = pino.destination({ dest: options.file ?? 2, sync: true, append: true, mode: 0o600 })
+  const lines = pino(
+    {
+      level: options.isVerbose ? 'debug' : 'info',
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }), log: redactFields },
+      serializers: {},
+    },
+    destination,
+  )
+  return wrap(lines, () => destination.flushSync())
+}

@@ -1,0 +1,23 @@
+// What every command gets, and what it gives back.
+import type { ExitCode } from '#libs/domain/report'
+import type { Clock } from '#libs/runtime/clock'
+import type { Environment } from '#libs/runtime/environment'
+import type { Logger } from '#libs/runtime/logger'
+import type { TypedOption } from './parser.ts'
+import type { ResolvedSettings } from './settings.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface CommandInput extends ResolvedSettings {
+  /** The words after the command's name. */
+  readonly words: readonly string[]
+  /** Options as they were typed, in order: only filters need them. */
+  readonly typed: readonly TypedOption[]
+  readonly environment: Environment
+  readonly terminal: Terminal
+  readonly logger: Logger
+  readonly clock: Clock
+  /** Aborts on the first SIGINT or SIGTERM: stop cleanly. */
+  readonly signal: AbortSignal
+}
+
+export type Command = (input: CommandInput) => Promise<ExitCode>

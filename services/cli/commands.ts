@@ -1,0 +1,188 @@
+// What can be typed after `waybill`. Commands of features that do not exist yet have an answer, but no place in the help.
+
+export interface CommandArgument {
+  readonly name: string
+  readonly help: string
+  readonly count: 'one' | 'optional' | 'any'
+  readonly completion: 'locations' | 'files' | 'jobs' | 'nothing' | readonly string[]
+}
+
+export interface CommandEntry {
+  readonly summary: string
+  /** Paragraphs of the command's own help. */
+  readonly details: readonly string[]
+  readonly arguments: readonly CommandArgument[]
+  readonly examples: readonly string[]
+}
+
+const source: CommandArgument = {
+  name: 'SOURCE',
+  help: 'where bytes come from: a folder',
+  count: 'one',
+  completion: 'locations',
+}
+const target: CommandArgument = {
+  name: 'TARGET',
+  help: 'where bytes go to: a folder or s3://bucket/prefix',
+  count: 'one',
+  completion: 'locations',
+}
+const job: CommandArgument = { name: 'JOB', help: 'name of a job', count: 'one', completion: 'jobs' }
+
+export const commandTable = {
+  migrate: {
+    summary: 'copy SOURCE to TARGET, read everything back, report',
+    details: [
+      'Lists the source, copies what is not there yet, reads every stored byte back and compares it with what was read at the source, and writes a report.',
+      'The same command again goes on where the last run stopped. When the job is complete it makes a new pass: only what is new or changed is moved, and nothing is ever deleted at the target.',
+    ],
+    arguments: [source, target],
+    examples: [
+      'waybill migrate ./photos /mnt/backup/photos',
+      'waybill migrate /data s3://archive/2026 --throughput 400GB/h',
+      "waybill migrate /data s3://archive/2026 --exclude '/tmp/' --exclude '*.swp'",
+    ],
+  },
+  plan: {
+    summary: 'say what migrate would do, and move nothing',
+    details: [
+      'Lists the source and tries the target with about 20 requests that leave nothing behind. Tells counts, bytes, problems, requests, memory and the size of the state. Keeps no state.',
+    ],
+    arguments: [source, target],
+    examples: ['waybill plan /data s3://archive/2026'],
+  },
+  verify: {
+    summary: 'read the target again and compare it with the log',
+    details: [
+      'Every stored byte of the job is read again and compared with the digests in the log. Nothing is repaired: run migrate for that.',
+    ],
+    arguments: [
+      {
+        ...job,
+        name: 'JOB | SOURCE TARGET',
+        help: 'a job, by its name or by its two locations',
+        count: 'any',
+        completion: 'jobs',
+      },
+    ],
+    examples: ['waybill verify archive-2026', 'waybill verify /data s3://archive/2026'],
+  },
+  'report show': {
+    summary: 'write the report of a job',
+    details: [
+      'The report is made from the log. ndjson is the master form; json carries the same lines and can be checked too.',
+    ],
+    arguments: [job],
+    examples: ['waybill report show archive-2026 --format html --output report.html'],
+  },
+  'report verify': {
+    summary: 'check a report offline: signature, Merkle root, totals',
+    details: ['Needs the file alone: no state, no network. Takes ndjson and json.'],
+    arguments: [{ name: 'FILE', help: 'a report as ndjson or json', count: 'one', completion: 'files' }],
+    examples: ['waybill report verify report.ndjson --public-key archive.pub'],
+  },
+  explain: {
+    summary: 'tell the whole history of one item, from the log',
+    details: [],
+    arguments: [
+      job,
+      { name: 'PATH', help: 'name of the item, relative to the source', count: 'one', completion: 'nothing' },
+    ],
+    examples: ['waybill explain archive-2026 2026/january/0001.tif'],
+  },
+  'jobs list': {
+    summary: 'list the jobs of the state folder',
+    details: [],
+    arguments: [],
+    examples: ['waybill jobs list --json'],
+  },
+  'jobs show': {
+    summary: 'show one job: state, totals, what is left',
+    details: [],
+    arguments: [job],
+    examples: ['waybill jobs show archive-2026'],
+  },
+  rebuild: {
+    summary: 'fold the log again into a fresh store and compare it with the live one',
+    details: ['Without JOB: every job of the state folder.'],
+    arguments: [{ ...job, count: 'optional' }],
+    examples: ['waybill rebuild archive-2026'],
+  },
+  doctor: {
+    summary: 'check state folder, disk, clock, credentials, reachability and rights',
+    details: ['With locations: each is opened; a target is tried with about 20 requests that leave nothing behind.'],
+    arguments: [{ name: 'LOCATION', help: 'a source or a target', count: 'any', completion: 'locations' }],
+    examples: ['waybill doctor', 'waybill doctor /data s3://archive/2026'],
+  },
+  'config show': {
+    summary: 'show every option with the value it has now',
+    details: [],
+    arguments: [],
+    examples: ['waybill config show --origin'],
+  },
+  'config check': {
+    summary: 'check the configuration file and the environment',
+    details: [],
+    arguments: [],
+    examples: ['waybill config check --config ./waybill.toml'],
+  },
+  keygen: {
+    summary: 'make a pair of keys to sign reports with',
+    details: [
+      'Writes FILE (the private key, readable by you alone) and FILE.pub (to be given to those who check). Replaces nothing.',
+    ],
+    arguments: [{ name: 'FILE', help: 'where the private key goes', count: 'one', completion: 'files' }],
+    examples: ['waybill keygen archive.key'],
+  },
+  completion: {
+    summary: 'print a completion script for bash, zsh or fish',
+    details: [
+      'bash: waybill completion bash > ~/.local/share/bash-completion/completions/waybill',
+      'zsh:  waybill completion zsh > a folder of $fpath, as _waybill',
+      'fish: waybill completion fish > ~/.config/fish/completions/waybill.fish',
+    ],
+    arguments: [{ name: 'SHELL', help: 'bash, zsh or fish', count: 'one', completion: ['bash', 'zsh', 'fish'] }],
+    examples: ['waybill completion bash'],
+  },
+  version: {
+    summary: 'print the version of waybill and of what it runs on',
+    details: [],
+    arguments: [],
+    examples: ['waybill version --json'],
+  },
+  help: {
+    summary: 'show this, or the help of a command',
+    details: [],
+    arguments: [{ name: 'COMMAND', help: 'name of a command', count: 'any', completion: 'nothing' }],
+    examples: ['waybill help migrate'],
+  },
+} as const satisfies Readonly<Record<string, CommandEntry>>
+
+export type CommandName = keyof typeof commandTable
+
+export function isCommandName(name: string): name is CommandName {
+  return Object.hasOwn(commandTable, name)
+}
+
+export const commandNames: readonly CommandName[] = Object.keys(commandTable).filter(isCommandName)
+
+/** Answered with "not supported yet" and exit code 2. */
+export const laterCommands: readonly string[] = [
+  'serve',
+  'topics',
+  'tokens',
+  'state',
+  'log',
+  'jobs submit',
+  'jobs wait',
+  'jobs pause',
+  'jobs resume',
+  'jobs cancel',
+  'jobs retry',
+  'jobs throttle',
+  'jobs events',
+  'jobs forget',
+]
+
+/** First words of commands of two words. */
+export const commandGroups: readonly string[] = ['report', 'jobs', 'config']

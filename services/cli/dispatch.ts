@@ -1,0 +1,78 @@
+// From the command line to the command that was asked for, and from what it came to, to an exit code. Commands are loaded
+// only when they run: `waybill version` must not wait for an S3 client.
+import { WaybillError } from '#libs/domain/errors'
+import type { ExitCode } from '#libs/domain/report'
+import type { Clock } from '#libs/runtime/clock'
+import type { Environment } from '#libs/runtime/environment'
+import { openLogger } from '#libs/runtime/logger'
+import type { Command } from './command.ts'
+import type { CommandName } from './commands.ts'
+import { exitOfFailure, failureObject, failureText } from './failure-text.ts'
+import { type CommandLine, parseCommandLine } from './parser.ts'
+import { resolveSettings } from './settings.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Stands for a command whose engine is not there yet. */
+const notYet = (name: string) => async (): Promise<Command> => {
+  throw new WaybillError('NOT_SUPPORTED', { problem: `waybill ${name} is not supported yet` })
+}
+
+const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  completion: async () => (await import('./commands/completion.ts')).completion,
+  'config check': async () => (await import('./commands/config.ts')).configCheck,
+  'config show': async () => (await import('./commands/config.ts')).configShow,
+  help: async () => (await import('./commands/help.ts')).help,
+  keygen: async () => (await import('./commands/keygen.ts')).keygen,
+  doctor: notYet('doctor'),
+  explain: notYet('explain'),
+  'jobs list': notYet('jobs list'),
+  'jobs show': notYet('jobs show'),
+  migrate: notYet('migrate'),
+  plan: notYet('plan'),
+  rebuild: notYet('rebuild'),
+  'report show': notYet('report show'),
+  'report verify': notYet('report verify'),
+  verify: notYet('verify'),
+  version: async () => (await import('./commands/version.ts')).version,
+}
+
+export interface DispatchPlace {
+  readonly environment: Environment
+  readonly terminal: Terminal
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+async function runCommand(line: CommandLine, place: DispatchPlace): Promise<ExitCode> {
+  // Help and version answer whatever the environment and the configuration file hold.
+  const isPlain = line.command === 'help' || line.command === 'version'
+  const environment = isPlain
+    ? { ...place.environment, waybill: new Map<string, string>(), configFolder: '/nowhere' }
+    : place.environment
+  const resolved = await resolveSettings(line.options, environment)
+  const { settings } = resolved
+  const logger = openLogger({ file: settings['log-file'], isVerbose: settings.verbose })
+  try {
+    if (!settings.quiet) for (const warning of resolved.warnings) place.terminal.notice(`waybill: ${warning}\n`)
+    const command = await loaders[line.command]()
+    return await command({ ...resolved, ...place, words: line.words, typed: line.options, logger })
+  } finally {
+    logger.flush()
+  }
+}
+
+/** Never throws: whatever happens becomes one clear line and an exit code. */
+export async function dispatch(argv: readonly string[], place: DispatchPlace): Promise<ExitCode> {
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
+  const isVerbose = words.includes('-v') || words.includes('--verbose')
+  try {
+    const parsedLine = parseCommandLine(argv)
+    if (!parsedLine.ok) throw new WaybillError(parsedLine.code, { problem: parsedLine.problem })
+    return await runCommand(parsedLine.line, place)
+  } catch (error) {
+    const exitCode = exitOfFailure(error)
+    if (words.includes('--json')) await place.terminal.result(`${JSON.stringify(failureObject(error, exitCode))}\n`)
+    place.terminal.notice(failureText(error, isVerbose))
+    return exitCode
+  }
+}

@@ -1,0 +1,349 @@
+// The one table of options. Parser, environment names, configuration file, help, completion and docs/options.md all come
+// from it, so an option is added here and nowhere else.
+import type { Parsed } from '#libs/domain/quantity'
+import { parsed } from '#libs/domain/quantity'
+import type { CommandName } from './commands.ts'
+import {
+  choice,
+  concurrency,
+  endpoint,
+  errorLimit,
+  flag,
+  jobName,
+  moment,
+  pair,
+  rate,
+  size,
+  sizeWithin,
+  text,
+  type ValueType,
+  verifyMode,
+} from './value-types.ts'
+
+export const optionGroups = ['selection', 'copy', 'S3', 'proof', 'limits', 'command', 'output', 'run'] as const
+export type OptionGroup = (typeof optionGroups)[number]
+
+interface OptionPlace {
+  readonly group: OptionGroup
+  readonly commands: readonly CommandName[] | 'all'
+  readonly help: string
+  /** One character, for `-q`. */
+  readonly short?: string
+  /** Set on the command line only: an environment or a file from elsewhere must not change what is selected or asked. */
+  readonly isTypedOnly?: boolean
+}
+
+export interface OptionEntry<T> extends OptionPlace {
+  readonly type: Pick<ValueType<unknown>, 'placeholder' | 'words' | 'completion'>
+  readonly isRepeatable: boolean
+  readonly initial: T
+  /** The value that the given texts make; one text unless the option is repeatable. */
+  read(texts: readonly string[]): Parsed<T>
+  /** The texts that make the value; none for "not set". */
+  show(value: T): readonly string[]
+}
+
+function one<T>(type: ValueType<T>, initial: NoInfer<T>, place: OptionPlace): OptionEntry<T> {
+  const read = (texts: readonly string[]): Parsed<T> => type.parse(texts.at(-1) ?? '')
+  return { ...place, type, isRepeatable: false, initial, read, show: (value) => [type.show(value)] }
+}
+
+/** An option that may be left out altogether. */
+function optional<T>(type: ValueType<T>, place: OptionPlace): OptionEntry<T | null> {
+  const read = (texts: readonly string[]): Parsed<T | null> => type.parse(texts.at(-1) ?? '')
+  const show = (value: T | null): readonly string[] => (value === null ? [] : [type.show(value)])
+  return { ...place, type, isRepeatable: false, initial: null, read, show }
+}
+
+function many<T>(type: ValueType<T>, place: OptionPlace): OptionEntry<readonly T[]> {
+  const read = (texts: readonly string[]): Parsed<readonly T[]> => {
+    const values: T[] = []
+    for (const each of texts) {
+      const result = type.parse(each)
+      if (!result.ok) return result
+      values.push(result.value)
+    }
+    return parsed(values)
+  }
+  return { ...place, type, isRepeatable: true, initial: [], read, show: (values) => values.map(type.show) }
+}
+
+const mib = 1024 ** 2
+const moving = ['migrate', 'plan'] as const
+const working = ['migrate', 'plan', 'verify', 'doctor'] as const
+const stateful = [
+  'migrate',
+  'plan',
+  'verify',
+  'report show',
+  'explain',
+  'jobs list',
+  'jobs show',
+  'rebuild',
+  'doctor',
+  'config show',
+  'config check',
+] as const
+
+export const optionTable = {
+  include: many(text('GLOB'), {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'move what matches; with it, what no rule matches is left out',
+  }),
+  exclude: many(text('GLOB'), {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'leave out what matches; of all rules the first that matches decides',
+  }),
+  'filter-from': many(text('FILE', 'files'), {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'rules from a file, one a line: "+ GLOB" or "- GLOB"',
+  }),
+  'files-from': optional(text('FILE|-', 'files'), {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'move only the items named in the file, or on standard input',
+  }),
+  null: one(flag, false, {
+    group: 'selection',
+    commands: moving,
+    short: '0',
+    isTypedOnly: true,
+    help: 'names in --files-from end with a zero byte, not with a line end',
+  }),
+  'min-size': optional(size, {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'leave out smaller files',
+  }),
+  'max-size': optional(size, {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'leave out larger files',
+  }),
+  'modified-after': optional(moment, {
+    group: 'selection',
+    commands: moving,
+    isTypedOnly: true,
+    help: 'leave out files that were not modified after this time',
+  }),
+
+  'chunk-size': one(sizeWithin(5 * mib, 64 * mib), 64 * mib, {
+    group: 'copy',
+    commands: moving,
+    help: 'bytes that are leased, sent and proven together, 5MiB to 64MiB',
+  }),
+  concurrency: one(concurrency, null, { group: 'copy', commands: working, help: 'requests in flight at the target' }),
+  memory: one(sizeWithin(64 * mib, 1024 ** 4), 384 * mib, {
+    group: 'copy',
+    commands: working,
+    help: 'bound on payload bytes in flight',
+  }),
+  layout: one(choice(['objects'], ['chunks']), 'objects', {
+    group: 'copy',
+    commands: moving,
+    help: 'objects: items keep their names at the target',
+  }),
+  overwrite: one(choice(['never', 'different', 'always']), 'never', {
+    group: 'copy',
+    commands: moving,
+    help: 'whether objects of others at the target may be replaced',
+  }),
+  symlinks: one(choice(['keep', 'skip']), 'keep', {
+    group: 'copy',
+    commands: moving,
+    help: 'keep links as links, or leave them out; links are never followed',
+  }),
+  'store-entries': one(flag, false, {
+    group: 'copy',
+    commands: moving,
+    help: 'on S3, store links and empty directories as small objects',
+  }),
+  'dry-run': one(flag, false, {
+    group: 'copy',
+    commands: ['migrate'],
+    isTypedOnly: true,
+    help: 'the same as plan: say what would be done, move nothing',
+  }),
+
+  'target-endpoint': optional(endpoint, { group: 'S3', commands: working, help: 'server to use instead of AWS' }),
+  'target-region': optional(text('REGION'), { group: 'S3', commands: working, help: 'region of the bucket' }),
+  'target-path-style': one(flag, false, {
+    group: 'S3',
+    commands: working,
+    help: 'bucket in the path, not in the host name; always so with an endpoint of your own',
+  }),
+  'target-profile': optional(text('PROFILE'), {
+    group: 'S3',
+    commands: working,
+    help: 'profile of the AWS configuration',
+  }),
+  'verify-profile': optional(text('PROFILE'), {
+    group: 'S3',
+    commands: ['migrate', 'plan', 'verify'],
+    help: 'credentials of its own for reading back',
+  }),
+  'ca-file': optional(text('FILE', 'files'), { group: 'S3', commands: working, help: 'certificates to trust, as PEM' }),
+  'storage-class': optional(text('CLASS'), { group: 'S3', commands: moving, help: 'storage class of written objects' }),
+  sse: optional(choice(['AES256', 'aws:kms']), { group: 'S3', commands: moving, help: 'encryption at the server' }),
+  'sse-kms-key-id': optional(text('ID'), { group: 'S3', commands: moving, help: 'key for --sse aws:kms' }),
+  metadata: many(pair, { group: 'S3', commands: moving, help: 'metadata of every object' }),
+  tag: many(pair, { group: 'S3', commands: moving, help: 'tag of every object' }),
+
+  verify: one(
+    verifyMode,
+    { mode: 'full', samplePercent: 100 },
+    {
+      group: 'proof',
+      commands: moving,
+      help: 'how much is read back from the target',
+    },
+  ),
+  reconcile: one(choice(['listing', 'full', 'none']), 'listing', {
+    group: 'proof',
+    commands: moving,
+    help: 'compare by listing at the end; full reads the whole target once more',
+  }),
+  report: optional(text('FILE', 'files'), {
+    group: 'proof',
+    commands: ['migrate', 'verify'],
+    help: 'write the report here; format by ending: .ndjson .json .csv .html',
+  }),
+  sign: optional(text('KEY', 'files'), {
+    group: 'proof',
+    commands: ['migrate', 'verify', 'report show'],
+    help: 'private key that signs the report (waybill keygen)',
+  }),
+
+  throughput: one(rate, null, {
+    group: 'limits',
+    commands: moving,
+    help: 'hard limit on reading the source, for example 400GB/h',
+  }),
+  'source-peak': one(rate, null, {
+    group: 'limits',
+    commands: moving,
+    help: 'what the source can deliver; 10 % of it is a hard limit',
+  }),
+  'max-errors': optional(errorLimit, {
+    group: 'limits',
+    commands: moving,
+    help: 'stop the job after so many failed items, or this share of all',
+  }),
+
+  format: one(choice(['json', 'ndjson', 'csv', 'html', 'sha256sums']), 'ndjson', {
+    group: 'command',
+    commands: ['report show'],
+    help: 'form of the report',
+  }),
+  output: optional(text('FILE', 'files'), {
+    group: 'command',
+    commands: ['report show'],
+    isTypedOnly: true,
+    help: 'write here and not to standard output; a folder for sha256sums',
+  }),
+  whole: one(flag, false, {
+    group: 'command',
+    commands: ['report show'],
+    isTypedOnly: true,
+    help: 'for sha256sums: read items of several chunks once more, for a digest of the whole file',
+  }),
+  'public-key': optional(text('FILE', 'files'), {
+    group: 'command',
+    commands: ['report verify'],
+    help: 'key the report must be signed with',
+  }),
+  'measure-source': one(flag, false, {
+    group: 'command',
+    commands: ['doctor'],
+    isTypedOnly: true,
+    help: 'read from the source for 10 s to measure its peak',
+  }),
+  origin: one(flag, false, {
+    group: 'command',
+    commands: ['config show'],
+    isTypedOnly: true,
+    help: 'say where each value comes from',
+  }),
+
+  json: one(flag, false, { group: 'output', commands: 'all', help: 'print one JSON object on standard output' }),
+  progress: one(choice(['auto', 'block', 'line', 'json', 'none']), 'auto', {
+    group: 'output',
+    commands: ['migrate', 'plan', 'verify', 'rebuild'],
+    help: 'how progress is shown on standard error',
+  }),
+  quiet: one(flag, false, { group: 'output', commands: 'all', short: 'q', help: 'print results and errors only' }),
+  verbose: one(flag, false, {
+    group: 'output',
+    commands: 'all',
+    short: 'v',
+    help: 'log to standard error; errors with their stack',
+  }),
+  'log-file': optional(text('FILE', 'files'), { group: 'output', commands: 'all', help: 'log there, as JSON lines' }),
+  'no-color': one(flag, false, { group: 'output', commands: 'all', help: 'no colours; so does NO_COLOR' }),
+  help: one(flag, false, { group: 'output', commands: 'all', short: 'h', isTypedOnly: true, help: 'show help' }),
+  version: one(flag, false, { group: 'output', commands: 'all', isTypedOnly: true, help: 'print the version' }),
+
+  job: optional(jobName, {
+    group: 'run',
+    commands: ['migrate', 'plan', 'verify'],
+    isTypedOnly: true,
+    help: 'name of the job; without it the name follows from source and target',
+  }),
+  'state-dir': optional(text('FOLDER', 'folders'), {
+    group: 'run',
+    commands: stateful,
+    help: 'where jobs keep their state; without it $XDG_STATE_HOME/waybill',
+  }),
+  config: optional(text('FILE', 'files'), {
+    group: 'run',
+    commands: 'all',
+    help: 'configuration file; without it $XDG_CONFIG_HOME/waybill/config.toml',
+  }),
+  yes: one(flag, false, {
+    group: 'run',
+    commands: ['migrate'],
+    short: 'y',
+    isTypedOnly: true,
+    help: 'ask nothing, go on',
+  }),
+} as const
+
+export type OptionName = keyof typeof optionTable
+type ValueOf<E> = E extends OptionEntry<infer T> ? T : never
+export type Settings = { readonly [N in OptionName]: ValueOf<(typeof optionTable)[N]> }
+
+export function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(optionTable, name)
+}
+
+export const optionNames: readonly OptionName[] = Object.keys(optionTable).filter(isOptionName)
+
+/** The entry with its value type forgotten, for those that treat all options alike. */
+export function optionEntry(name: OptionName): OptionEntry<unknown> {
+  return optionTable[name]
+}
+
+/** Name in the environment, or null for options that are typed only. */
+export function environmentName(name: OptionName): string | null {
+  if (optionEntry(name).isTypedOnly === true || optionEntry(name).isRepeatable) return null
+  return `WAYBILL_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
+export function optionsOf(command: CommandName): readonly OptionName[] {
+  return optionNames.filter((name) => {
+    const { commands } = optionEntry(name)
+    return commands === 'all' || commands.includes(command)
+  })
+}
+
+/** Options of features that do not exist yet: answered, but absent from help. */
+export const laterOptions: readonly string[] = ['compress', 'max-workers', 'priority', 'roles']
