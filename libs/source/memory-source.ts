@@ -153,9 +153,10 @@ class MemorySource implements Source {
   async open(name: Bytes, expected: Identity): Promise<ItemReader> {
     await this.#before({ method: 'open', name })
     const barrier = this.#tree.barrierTo(name)
+    if (barrier === 'denied') throw new WaybillError('SOURCE_UNREADABLE')
     const node = barrier === 'gone' ? null : this.#tree.nodeOf(name)
     if (node === null) throw new WaybillError('SOURCE_VANISHED')
-    if (node.isDenied || barrier === 'denied') throw new WaybillError('SOURCE_UNREADABLE')
+    if (node.isDenied) throw new WaybillError('SOURCE_UNREADABLE')
     if (!isSame(node, expected)) throw new WaybillError('SOURCE_CHANGED')
     return new MemoryReader({ name, node, expected, before: this.#before })
   }
