@@ -5,29 +5,35 @@ import { dirname } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 
 export interface Sink {
-  /** Takes the bytes; a promise to wait for when the buffer was full, else null. Bytes may be reused by the caller. */
+  /** Takes the bytes; a promise that must be awaited before the next call when the buffer was full, else null. */
   write(bytes: Buffer | string): Promise<void> | null
 }
 
 const bufferBytes = 256 * 1024
 
-/** Gathers small writes into `flush` calls of 256 KiB or more; call `end` after the last one. */
+/** Gathers small writes into `flush` calls of about 256 KiB; call `end` after the last one. */
 export function createBufferedSink(flush: (bytes: Buffer) => Promise<void>): Sink & { end(): Promise<void> } {
-  let pieces: Buffer[] = []
+  const buffer = Buffer.allocUnsafe(bufferBytes)
   let length = 0
 
   async function drain(): Promise<void> {
-    const bytes = Buffer.concat(pieces, length)
-    pieces = []
+    const filled = length
     length = 0
-    if (bytes.length > 0) await flush(bytes)
+    if (filled > 0) await flush(buffer.subarray(0, filled))
+  }
+
+  async function drainBefore(bytes: Buffer): Promise<void> {
+    await drain()
+    if (bytes.length > bufferBytes) await flush(bytes)
+    else length = bytes.copy(buffer)
   }
 
   return {
-    write(bytes) {
-      pieces.push(Buffer.from(bytes))
-      length += pieces.at(-1)?.length ?? 0
-      return length >= bufferBytes ? drain() : null
+    write(text) {
+      const bytes = typeof text === 'string' ? Buffer.from(text) : text
+      if (length + bytes.length > bufferBytes) return drainBefore(bytes)
+      length += bytes.copy(buffer, length)
+      return null
     },
     end: drain,
   }
