@@ -47,9 +47,11 @@ function environmentImports(file: SourceFile): ReturnType<Rule['check']> {
       }
     },
     VariableDeclarator: (node) => {
-      if (node.id.type === 'ObjectPattern' && node.init?.type === 'Identifier' && node.init.name === 'process') {
-        found.push(findingAt(file, node.start, 'takes process apart'))
-      }
+      if (node.id.type !== 'ObjectPattern' || node.init?.type !== 'Identifier' || node.init.name !== 'process') return
+      const takesEnv = node.id.properties.some(
+        (one) => one.type === 'RestElement' || (one.key.type === 'Identifier' && one.key.name === 'env'),
+      )
+      if (takesEnv) found.push(findingAt(file, node.start, 'takes env out of process'))
     },
   })
   return found
@@ -119,7 +121,11 @@ export const purityRules: readonly Rule[] = [
       sample('libs/log/a.ts', `import { env } from 'node:process'`),
       sample('libs/log/a.ts', 'const { env } = process'),
     ],
-    good: [sample(environmentFile, 'const home = process.env.HOME'), sample('test/a.test.ts', 'process.env.CI')],
+    good: [
+      sample(environmentFile, 'const home = process.env.HOME'),
+      sample('test/a.test.ts', 'process.env.CI'),
+      sample('services/cli/a.ts', 'const { stdout } = process'),
+    ],
   },
   {
     promise: 'console is used in services/cli, test, bench and scripts only',
