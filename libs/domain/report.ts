@@ -136,7 +136,7 @@ const stateWords: Readonly<Record<Exclude<PassState, 'completed'>, string>> = {
 }
 
 const problemWords: readonly { readonly outcome: Outcome; readonly words: string }[] = [
-  { outcome: 'mismatched', words: 'differ at the target' },
+  { outcome: 'mismatched', words: 'different at the target' },
   { outcome: 'missing', words: 'missing at the target' },
   { outcome: 'failed', words: 'not copied' },
   { outcome: 'changed', words: 'changed at the source during the run' },

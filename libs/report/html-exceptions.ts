@@ -40,10 +40,12 @@ function exceptionGroup(
 ): Markup {
   const { items, bytes } = footer.totals[outcome]
   const leaves = shown.get(outcome) ?? []
+  const differing = leaves.filter(({ found }) => found !== undefined)
+  const others = leaves.filter(({ found }) => found === undefined)
   return markup`<h3>${outcomeTitles[outcome]} <span class="count">(${outcome}: ${formatCount(items)} ${
     items === 1 ? 'item' : 'items'
   }, ${formatSize(bytes)})</span></h3>
-${leaves.map(itemMarkup)}${moreMarkup(outcome, items - leaves.length, masterName)}`
+${codeNotes(leaves)}${differing.map(differingItem)}${othersTable(others)}${moreMarkup(outcome, items - leaves.length, masterName)}`
 }
 
 function moreMarkup(outcome: ExceptionOutcome, more: number, masterName: string): Markup {
@@ -52,19 +54,21 @@ function moreMarkup(outcome: ExceptionOutcome, more: number, masterName: string)
 <pre>grep -a '"outcome":"${outcome}"' ${masterName}</pre>`
 }
 
-function itemMarkup(leaf: ReportLeaf): Markup {
-  const { code } = leaf
-  const help = code !== null && isErrorCode(code) ? errorCatalogue[code].help : ''
-  const place = leaf.key === null || leaf.key === leaf.name ? nothing : markup` stored as ${nameMarkup(leaf.key)}`
-  return markup`<div class="item">
-<p>${nameMarkup(leaf.name)}${place} <span class="count">${leaf.kind}, ${formatSize(leaf.size)}</span></p>
-<p class="reason">${code === null ? nothing : markup`<code>${code}</code>. `}${help}</p>
-${digestsMarkup(leaf)}</div>
-`
+/** What the codes mean, each once and not beside every item. */
+function codeNotes(leaves: readonly ReportLeaf[]): Markup {
+  const codes = [...new Set(leaves.map(({ code }) => code ?? ''))].filter(isErrorCode)
+  return markup`${codes.map((code) => markup`<p class="note"><code>${code}</code> ${errorCatalogue[code].help}</p>`)}`
 }
 
-function digestsMarkup({ outcome, chunks, found = [] }: ReportLeaf): Markup {
-  if (found.length === 0) return expectedMarkup(outcome, chunks)
+/** The name, and the key where it is another. */
+function placeOf({ name, key }: ReportLeaf): Markup {
+  return key === null || key === name
+    ? nameMarkup(name)
+    : markup`${nameMarkup(name)} <span class="count">stored as</span> ${nameMarkup(key)}`
+}
+
+function differingItem(leaf: ReportLeaf): Markup {
+  const { chunks, found = [], code, kind, size } = leaf
   const read = new Map(chunks.map(([offset, , digest]) => [offset, digest]))
   const rows = found.slice(0, differencesShownMax).map(
     ([
@@ -75,18 +79,31 @@ function digestsMarkup({ outcome, chunks, found = [] }: ReportLeaf): Markup {
 <td class="digest">${read.get(offset) ?? 'not read'}</td><td class="digest">${digest ?? 'could not be read'}</td></tr>`,
   )
   const more = found.length - rows.length
-  return markup`<table><thead><tr><th class="figure">From byte</th><th class="figure">Bytes</th><th>SHA-256 read at the source</th><th>SHA-256 returned by the target</th></tr></thead>
+  return markup`<div class="item">
+<p>${placeOf(leaf)}</p>
+<p class="reason">${kind}, ${formatSize(size)}${code === null ? nothing : markup`, <code>${code}</code>`}</p>
+<table><thead><tr><th class="figure">From byte</th><th class="figure">Bytes</th><th>SHA-256 read at the source</th><th>SHA-256 returned by the target</th></tr></thead>
 <tbody>${rows}</tbody></table>
-${more === 0 ? nothing : markup`<p class="note">${formatCount(more)} more ranges of this item differ; its line in the master has them.</p>`}`
+${more === 0 ? nothing : markup`<p class="reason">${formatCount(more)} more ranges of this item differ; its line in the master has them.</p>`}</div>
+`
 }
 
-/** Nothing to compare with, but what should have been there is known. */
-function expectedMarkup(outcome: ReportLeaf['outcome'], chunks: ReportLeaf['chunks']): Markup {
+function othersTable(leaves: readonly ReportLeaf[]): Markup {
+  if (leaves.length === 0) return nothing
+  const rows = leaves.map(
+    (leaf) => markup`<tr><td>${placeOf(leaf)}</td><td class="figure">${formatSize(leaf.size)}</td><td><code>${
+      leaf.code ?? ''
+    }</code></td><td class="digest">${digestWords(leaf)}</td></tr>
+`,
+  )
+  return markup`<table class="items"><thead><tr><th>Name</th><th class="figure">Size</th><th>Code</th><th>SHA-256 read at the source</th></tr></thead><tbody>${rows}</tbody></table>`
+}
+
+/** Nothing came back to compare with, but what should have been there may be known. */
+function digestWords({ chunks }: ReportLeaf): string {
   const [first] = chunks
-  if (first === undefined || outcome === 'skipped') return nothing
-  if (chunks.length > 1)
-    return markup`<p class="reason">${formatCount(chunks.length)} chunks were read at the source.</p>`
-  return markup`<p class="reason">SHA-256 read at the source: <span class="digest">${first[2]}</span></p>`
+  if (first === undefined) return 'not read'
+  return chunks.length === 1 ? first[2] : `of ${formatCount(chunks.length)} chunks, see its line in the master`
 }
 
 export function skippedSection(report: CheckedReport, shown: Shown, masterName: string): Markup {
@@ -100,6 +117,6 @@ export function skippedSection(report: CheckedReport, shown: Shown, masterName: 
 `,
   )
   return markup`<section><h2>Skipped by design</h2>
-<table><thead><tr><th>Name</th><th>Kind</th><th>Why</th></tr></thead><tbody>${rows}</tbody></table>
+${codeNotes(leaves)}<table><thead><tr><th>Name</th><th>Kind</th><th>Why</th></tr></thead><tbody>${rows}</tbody></table>
 ${moreMarkup('skipped', items - leaves.length, masterName)}</section>`
 }

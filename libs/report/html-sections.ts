@@ -5,7 +5,7 @@ import { outcomes, type Tally } from '#libs/domain/report'
 import type { Outcome } from '#schemas/records'
 import type { Json } from './header.ts'
 import { type Markup, markup, nameMarkup, nothing } from './markup.ts'
-import { type CheckedReport, signatureInWords } from './read.ts'
+import type { CheckedReport } from './read.ts'
 
 const outcomeMeanings: Readonly<Record<Outcome, string>> = {
   verified: 'Read back from the target and equal to what was read at the source',
@@ -109,16 +109,22 @@ function reconciliationMarkup(reconciliation: NonNullable<CheckedReport['header'
   ])
 }
 
-export function fingerprintSection({ footer, signature }: CheckedReport): Markup {
+/** Whose key it is the page cannot know: that is told by comparing the fingerprint. */
+export function signerWords(signer: string | null): string {
+  return signer === null ? 'not signed' : `signed with the Ed25519 key ${signer}`
+}
+
+export function fingerprintSection({ footer }: CheckedReport): Markup {
+  const { signer } = footer
   const digest = (text: string): Markup => markup`<span class="digest">${text}</span>`
   return markup`<section><h2>Fingerprints</h2>
 ${factsTable([
   { name: 'Merkle root (RFC 6962)', value: digest(footer.root) },
   { name: 'SHA-256 of all lines before the footer', value: digest(footer.digest) },
-  { name: 'Signature', value: digest(signatureInWords(signature)) },
+  { name: 'Signature', value: digest(signerWords(signer)) },
 ])}
 ${
-  signature.kind === 'unsigned'
+  signer === null
     ? markup`<p class="note">Without a signature the digests show that the file is whole, not who made it.</p>`
     : markup`<p class="note">Compare the key's fingerprint with one that you got another way.</p>`
 }</section>`
@@ -188,12 +194,19 @@ grep -a '"name":"THAT BASE64"' ${masterName}</pre>
 }
 
 function signatureCommands(masterName: string): Markup {
+  const member = (name: string): string => String.raw`sed 's/.*"${name}":"\([^"]*\)".*/\1/' | base64 -d`
+  const commands = [
+    `tail -n 2 ${masterName} | head -n 1 > footer`,
+    `tail -n 1 ${masterName} | ${member('public_key')} > key.der`,
+    `tail -n 1 ${masterName} | ${member('signature')} > signature`,
+    'sha256sum key.der   # the fingerprint',
+    'openssl pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in footer -sigfile signature',
+  ]
   return markup`<h3>The signature</h3>
-<pre>tail -n 2 ${masterName} | head -n 1 &gt; footer
-tail -n 1 ${masterName} | sed 's/.*"public_key":"\([^"]*\)".*/\1/' | base64 -d &gt; key.der
-tail -n 1 ${masterName} | sed 's/.*"signature":"\([^"]*\)".*/\1/' | base64 -d &gt; signature
-sha256sum key.der   # the fingerprint
-openssl pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in footer -sigfile signature</pre>`
+<pre>${commands.map(
+    (command) => markup`${command}
+`,
+  )}</pre>`
 }
 
 export function limitSection(): Markup {

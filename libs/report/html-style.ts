@@ -22,7 +22,7 @@ p { margin: .5rem 0; }
 .fail { border-color: var(--bad); background: var(--bad-wash); } .fail strong { color: var(--bad); }
 .in_progress { border-color: var(--open); background: var(--open-wash); } .in_progress strong { color: var(--open); }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; }
-th, td { padding: .38rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th, td { padding: .38rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: baseline; }
 thead th { border-bottom: 1px solid var(--soft); font-size: .78rem; color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; }
 tfoot th, tfoot td { border-top: 1px solid var(--soft); font-weight: 600; }
@@ -40,7 +40,8 @@ code, pre, .name, .digest { font-family: ui-monospace, "SF Mono", Menlo, Consola
   border-radius: 3px; break-inside: avoid; }
 .item p { margin: 0; } .item .reason { color: var(--soft); font-size: .9rem; }
 .item table { margin-top: .5rem; font-size: .82rem; } .item tr:last-child td { border-bottom: 0; }
-.note { color: var(--soft); }
+.note { color: var(--soft); font-size: .9rem; }
+.items td { max-width: 26rem; } .items .digest { width: 34%; color: var(--soft); }
 .count { color: var(--soft); font-weight: 400; }
 pre { margin: .6rem 0; padding: .8rem 1rem; background: var(--wash); border: 1px solid var(--line); border-radius: 3px;
   white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; }

@@ -10,12 +10,13 @@ import {
   fingerprintSection,
   limitSection,
   proofSection,
+  signerWords,
   totalsSection,
 } from './html-sections.ts'
 import { pageStyle } from './html-style.ts'
 import { type Markup, markup } from './markup.ts'
 import type { Sink } from './output.ts'
-import { type CheckedReport, signatureInWords } from './read.ts'
+import type { CheckedReport } from './read.ts'
 
 export interface HtmlOptions {
   /** Items shown of each outcome that is an exception. */
@@ -66,7 +67,7 @@ ${style}
 ${masthead(report)}
 ${sections}
 <footer>
-<p>Made by ${header.software}. Merkle root <span class="digest">${footer.root}</span>, ${signatureInWords(report.signature)}.</p>
+<p>Made by ${header.software}. Merkle root <span class="digest">${footer.root}</span>, ${signerWords(footer.signer)}.</p>
 </footer>
 </main>
 </body>
