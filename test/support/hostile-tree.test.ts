@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { hostileNames } from './hostile-names.ts'
-import { makeHostileTree } from './hostile-tree.ts'
+import { makeHostileTree, removeHostileTree } from './hostile-tree.ts'
 
 const MiB = 1024 * 1024
 
@@ -54,6 +54,6 @@ test('the manifest names what another program finds, byte for byte, and the same
         .digest('hex')
     assert.equal(digest(again), digest(manifest))
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    removeHostileTree(folder)
   }
 })

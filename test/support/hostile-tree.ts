@@ -259,3 +259,8 @@ export function makeHostileTree(folder: string, options: HostileOptions): readon
   tree.sparseFile(sizes, 'largest', options.largestBytes)
   return tree.manifest()
 }
+
+/** Removes a tree whose paths may be too long for Node's own calls. */
+export function removeHostileTree(folder: string): void {
+  execFileSync('rm', ['-rf', '--', folder])
+}
