@@ -56,8 +56,9 @@ const factsTable = (facts: readonly Fact[]): Markup =>
   )}</tbody></table>`
 
 const proofModes: Readonly<Record<string, string>> = {
-  full: 'Every chunk was read back from the target by a reader that is not the writer, over its own connections, and its SHA-256 was compared with that of the bytes read at the source.',
-  sample: 'A sample of the chunks was read back from the target and compared by SHA-256.',
+  full: 'Chunks are read back from the target by a reader that is not the writer, over its own connections, and their SHA-256 is compared with that of the bytes read at the source. An item is verified only when all its chunks are.',
+  sample:
+    'A sample of the chunks is read back from the target by a reader that is not the writer and compared by SHA-256; what was not read back is unverifiable.',
   none: 'Nothing was read back: no item can be verified.',
 }
 
