@@ -1,0 +1,156 @@
+// The worker's side: whole objects by PUT, parts of uploads, parts copied inside the store. The payload hash that signs
+// the request is the digest taken when the bytes were read; where the probe found that the store checks it, the same
+// digest is also its checksum, so a body changed on its way is refused.
+//
+// Stores differ: an If-Match on a key that is gone succeeds or is answered 404; nobody's object is replaced either way,
+// so the second is asked again as a creation.
+import { UploadPartCopyCommand } from '@aws-sdk/client-s3'
+import { codeOf, WaybillError } from '#libs/domain/errors'
+import type { Bytes } from '#schemas/avro'
+import type { TargetAbilities } from '#schemas/records'
+import type { Condition, CopyPartRequest, ObjectState, PartRequest, PutRequest, TargetWriter } from '../target.ts'
+import { type Address, encodedKey, encodedValue, fullKey } from './address.ts'
+import type { Answer, Connection } from './connection.ts'
+import type { Control } from './control.ts'
+import { contentType, metadataOf } from './dress.ts'
+import { recoded } from './faults.ts'
+import { headerText, type LeanClient } from './lean.ts'
+import { findObject } from './lookup.ts'
+import type { S3Deadlines } from './settings.ts'
+import type { Header } from './sign.ts'
+import { parseUpload } from './upload-name.ts'
+
+export interface RoleContext {
+  readonly address: Address
+  readonly control: Control
+  readonly client: LeanClient
+  readonly deadlines: S3Deadlines
+  readonly connection: Connection
+  close(): Promise<void>
+}
+
+/** The tag of a write. A store that names none cannot be conditioned later: better to fail now. */
+export function tagOf(answer: Answer): string {
+  const tag = headerText(answer, 'etag')
+  if (tag === null) throw new WaybillError('TARGET_WRITE_ERROR', { reason: 'answer without ETag' })
+  return tag
+}
+
+/**
+ * Headers of the condition. Where the store cannot condition, looks first: between the look and the write others may
+ * come, which the probe's finding says. @throws WaybillError TARGET_EXISTS
+ */
+export async function conditionHeaders(
+  client: LeanClient,
+  request: { readonly key: Bytes; readonly condition: Condition },
+  abilities: TargetAbilities,
+  signal: AbortSignal,
+): Promise<readonly Header[]> {
+  const { key, condition } = request
+  const isKept = condition.kind === 'absent' ? abilities.createsOnlyIfAbsent : abilities.replacesOnlyIfMatch
+  if (isKept) return [condition.kind === 'absent' ? ['if-none-match', '*'] : ['if-match', condition.seal]]
+  const found = await findObject(client, key, signal)
+  if (found !== null && (condition.kind === 'absent' || condition.seal !== found.seal)) {
+    throw new WaybillError('TARGET_EXISTS', { isLookedAt: true })
+  }
+  return []
+}
+
+export function dressHeaders(request: Pick<PutRequest, 'key' | 'kind' | 'dress'>): Header[] {
+  const metadata = Object.entries(metadataOf(request.dress, request.kind))
+  return [
+    ['content-type', contentType(request.key, request.kind)],
+    ...metadata.map(([name, value]): Header => [`x-amz-meta-${name}`, value]),
+  ]
+}
+
+class S3Writer implements TargetWriter {
+  readonly #context: RoleContext
+  readonly #abilities: TargetAbilities
+
+  constructor(context: RoleContext, abilities: TargetAbilities) {
+    this.#context = context
+    this.#abilities = abilities
+  }
+
+  async takeOver(): Promise<void> {
+    // No temporary files: an object is there whole or not at all.
+  }
+
+  find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null> {
+    return findObject(this.#context.client, key, signal)
+  }
+
+  async put(request: PutRequest, signal: AbortSignal): Promise<{ seal: string; notes: readonly string[] }> {
+    const notes = this.#abilities.keepsMarks ? [] : ['MARK_NOT_KEPT']
+    try {
+      return { seal: await this.#put(request, signal), notes }
+    } catch (error) {
+      if (request.condition.kind !== 'match' || codeOf(error) !== 'TARGET_MISSING') throw error
+      return { seal: await this.#put({ ...request, condition: { kind: 'absent' } }, signal), notes }
+    }
+  }
+
+  async #put(request: PutRequest, signal: AbortSignal): Promise<string> {
+    const { client } = this.#context
+    const conditions = await conditionHeaders(client, request, this.#abilities, signal)
+    const headers = [...dressHeaders(request), ...conditions, ...this.#checksum(request.digest)]
+    const payloadHash = request.digest.toString('hex')
+    const { key, body } = request
+    return tagOf(await client.send({ method: 'PUT', key, headers, body, payloadHash }, signal))
+  }
+
+  async settle(): Promise<void> {
+    // S3 answers a write once it is durable.
+  }
+
+  async writePart(request: PartRequest, signal: AbortSignal): Promise<{ tag: string }> {
+    const { id, isChecked } = parseUpload(request.upload)
+    const answer = await this.#context.client.send(
+      {
+        method: 'PUT',
+        key: request.key,
+        query: `partNumber=${request.part}&uploadId=${encodedValue(id)}`,
+        headers: isChecked ? this.#checksum(request.digest) : [],
+        body: request.body,
+        payloadHash: request.digest.toString('hex'),
+      },
+      signal,
+    )
+    return { tag: tagOf(answer) }
+  }
+
+  async copyPart(request: CopyPartRequest, signal: AbortSignal): Promise<{ tag: string }> {
+    const { address, control, deadlines } = this.#context
+    const key = fullKey(address, request.key)
+    const command = new UploadPartCopyCommand({
+      Bucket: address.bucket,
+      Key: key,
+      UploadId: parseUpload(request.upload).id,
+      PartNumber: request.part,
+      CopySource: encodedKey(Buffer.from(`${address.bucket}/${key}`, 'utf8')),
+      CopySourceIfMatch: request.seal,
+      CopySourceRange: `bytes=${request.offset}-${request.offset + request.length - 1}`,
+    })
+    try {
+      const send = control.call((sdk, options) => sdk.send(command, options), signal, deadlines.longAnswerMs)
+      const tag = (await send).CopyPartResult?.ETag
+      if (tag === undefined) throw new WaybillError('TARGET_WRITE_ERROR', { reason: 'answer without ETag' })
+      return { tag }
+    } catch (error) {
+      throw recoded(error, { TARGET_EXISTS: 'TARGET_REPLACED' })
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#context.close()
+  }
+
+  #checksum(digest: Buffer): Header[] {
+    return this.#abilities.checksUploads ? [['x-amz-checksum-sha256', digest.toString('base64')]] : []
+  }
+}
+
+export function openWriter(context: RoleContext, abilities: TargetAbilities): TargetWriter {
+  return new S3Writer(context, abilities)
+}
