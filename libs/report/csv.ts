@@ -1,11 +1,13 @@
 // The csv form (RFC 4180): one row an item, for spreadsheets. The last rows name the Merkle root and the digest of the
 // master, so that a printed sheet can be traced to it. Cells that a spreadsheet would run as a formula get an apostrophe
 // in front (OWASP, "CSV Injection").
+
+import type { CheckedReport } from './check.ts'
 import { displayBase64 } from './display-name.ts'
 import type { ReportFooter } from './footer.ts'
 import type { ReportLeaf } from './leaf.ts'
 import type { Sink } from './output.ts'
-import { type CheckedReport, readReport } from './read.ts'
+import { readReport } from './read.ts'
 
 const columns = [
   'name',

@@ -1,8 +1,9 @@
 // What a person must look at, picked out of a report while it is read. Bounded: of each outcome so many are kept, the
 // master has all.
 import type { Outcome } from '#schemas/records'
+import type { CheckedReport } from './check.ts'
 import type { ReportLeaf } from './leaf.ts'
-import { type CheckedReport, readReport } from './read.ts'
+import { readReport } from './read.ts'
 
 /** Worst first; the order in which they are shown. */
 export const exceptionOutcomes = [

@@ -1,10 +1,10 @@
 // The items a person must look at, each with what was read at the source and what the target returned.
 import { errorCatalogue, isErrorCode } from '#libs/domain/errors'
 import { formatCount, formatSize } from '#libs/domain/quantity'
+import type { CheckedReport } from './check.ts'
 import { type ExceptionOutcome, exceptionOutcomes, type ReportExcerpt } from './exceptions.ts'
 import type { ReportLeaf } from './leaf.ts'
 import { type Markup, markup, nameMarkup, nothing } from './markup.ts'
-import type { CheckedReport } from './read.ts'
 
 /** A large item may differ in 10,000 places. */
 const differencesShownMax = 20

@@ -3,9 +3,9 @@ import { errorCatalogue, isErrorCode } from '#libs/domain/errors'
 import { formatCount, formatSize } from '#libs/domain/quantity'
 import { outcomes, type Tally } from '#libs/domain/report'
 import type { Outcome } from '#schemas/records'
+import type { CheckedReport } from './check.ts'
 import type { Json } from './header.ts'
 import { type Markup, markup, nameMarkup, nothing } from './markup.ts'
-import type { CheckedReport } from './read.ts'
 
 const outcomeMeanings: Readonly<Record<Outcome, string>> = {
   verified: 'Read back from the target and equal to what was read at the source',

@@ -1,6 +1,7 @@
 // The html form: one printable file without scripts or anything loaded from elsewhere. It holds the exceptions and sums,
 // not the whole list; that is what the master is for.
 import { hash } from 'node:crypto'
+import type { CheckedReport } from './check.ts'
 import { readExcerpt } from './exceptions.ts'
 import { exceptionsSection, skippedSection } from './html-exceptions.ts'
 import {
@@ -16,7 +17,6 @@ import {
 import { pageStyle } from './html-style.ts'
 import { type Markup, markup } from './markup.ts'
 import type { Sink } from './output.ts'
-import type { CheckedReport } from './read.ts'
 
 export interface HtmlOptions {
   /** Items shown of each outcome that is an exception. */

@@ -1,7 +1,9 @@
 // The json form: one document for jq and the like, with the same lines as the master.
+
+import type { CheckedReport } from './check.ts'
 import { jsonFrame } from './frame.ts'
 import type { Sink } from './output.ts'
-import { type CheckedReport, readReport } from './read.ts'
+import { readReport } from './read.ts'
 
 /** Renders the report at `path` as one JSON document. Throws REPORT_INVALID, REPORT_UNREADABLE. */
 export async function writeJson(sink: Sink, path: string): Promise<CheckedReport> {

@@ -1,9 +1,10 @@
 // The forms of a report that are one file, all made from the master while it is checked.
+
+import type { CheckedReport } from './check.ts'
 import { writeCsv } from './csv.ts'
 import { htmlShownMax, writeHtml } from './html.ts'
 import { writeJson, writeNdjson } from './json.ts'
 import type { Sink } from './output.ts'
-import type { CheckedReport } from './read.ts'
 
 export const renderedForms = ['ndjson', 'json', 'csv', 'html'] as const
 export type RenderedForm = (typeof renderedForms)[number]

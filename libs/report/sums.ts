@@ -4,9 +4,11 @@
 //
 // GNU's rule for odd names: a line whose name holds a backslash, a line feed or a carriage return begins with a backslash,
 // and these are written \\ \n \r. (The carriage return since coreutils 9.0.)
+
+import type { CheckedReport } from './check.ts'
 import type { ReportLeaf } from './leaf.ts'
 import type { Sink } from './output.ts'
-import { type CheckedReport, readReport } from './read.ts'
+import { readReport } from './read.ts'
 
 const lineEnd = 0x0a
 const carriageReturn = 0x0d

@@ -10,20 +10,10 @@ import type { ReportLeaf } from '#libs/report/leaf'
 import { writeWholeFile } from '#libs/report/output'
 import { signatureInWords, verifyReport } from '#libs/report/read'
 import { writeReport } from '#libs/report/write'
+import { integerBetween, seededRandom } from '#test/support/seeded-random'
 import { factsOf, leafOf, sampleLeaves, streamOf, temporaryFolder } from './sample.ts'
 
 const anyKey = { publicKey: null }
-
-/** Small numbers from a seed (mulberry32), so that a failure can be repeated. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below)
-  }
-}
 
 interface Written {
   readonly folder: string
@@ -90,22 +80,23 @@ for (const isSigned of [true, false]) {
     test(`400 single-byte changes anywhere in ${kind} are all found`, async (context) => {
       const seed = 20260301
       context.diagnostic(`seed ${seed}`)
-      const random = randomOf(seed)
+      const random = seededRandom(seed)
+      const below = (end: number): number => integerBetween(random, 0, end - 1)
       const written = await write(context, sampleLeaves(), isSigned)
       const bytes = await readFile(written[form])
       const changed = join(written.folder, 'changed')
       // A quarter in the last line, where a signature has the most spellings.
       const lastLine = bytes.lastIndexOf(0x0a, form === 'json' ? -4 : -2) + 1
       for (let round = 0; round < 400; round++) {
-        const place = round % 4 === 0 ? lastLine + random(bytes.length - lastLine) : random(bytes.length)
-        const value = random(256)
+        const place = round % 4 === 0 ? lastLine + below(bytes.length - lastLine) : below(bytes.length)
+        const value = below(256)
         const copy =
           round % 3 === 0
             ? Buffer.concat([bytes.subarray(0, place), bytes.subarray(place + 1)])
             : round % 3 === 1
               ? Buffer.concat([bytes.subarray(0, place), Buffer.from([value]), bytes.subarray(place)])
               : Buffer.from(bytes)
-        if (round % 3 === 2) copy[place] = (bytes[place] ?? 0) ^ (1 + random(255))
+        if (round % 3 === 2) copy[place] = (bytes[place] ?? 0) ^ (1 + below(255))
         await writeFile(changed, copy)
         await assert.rejects(verifyReport(changed, anyKey), isInvalid, `round ${round}, byte ${place}, value ${value}`)
       }
