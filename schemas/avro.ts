@@ -4,6 +4,7 @@
 
 /** What Avro calls bytes; always a Buffer at run time. */
 export type Bytes = Buffer
+export const noBytes: Bytes = Buffer.alloc(0)
 
 export interface Avro<T> {
   /** JSON form of the schema; a record inside a record is given by name after its first appearance. */
@@ -17,9 +18,11 @@ type Fields = Readonly<Record<string, Avro<unknown>>>
 export type RecordOf<F extends Fields> = { readonly [K in keyof F]: TypeOf<F[K]> }
 
 export const string: Avro<string> = { schema: 'string' }
+/** Largest long that avsc takes. */
+export const longMax = Number.MAX_SAFE_INTEGER - 1
 export const boolean: Avro<boolean> = { schema: 'boolean' }
 export const int: Avro<number> = { schema: 'int' }
-/** Whole numbers up to 2^53 - 1. */
+/** Whole numbers from -2^52 (below, avsc writes another number without a word) to 2^53 - 2. */
 export const long: Avro<number> = { schema: 'long' }
 export const double: Avro<number> = { schema: 'double' }
 export const bytes: Avro<Bytes> = { schema: 'bytes' }

@@ -85,6 +85,10 @@ export const eventRecords = {
     kind: word<'listing' | 'relist' | 'repair'>(),
     /** Where the walk goes on after this page; null for relist and repair pages. */
     cursor: nullable(bytes),
+    /** Round that a correction answers; the job's round otherwise. */
+    round: int,
+    /** Largest pack, in bytes; also the chunk size of the job. */
+    packBytes: long,
     counts: pageCounts,
     items: list(listedItem),
   }),
@@ -99,6 +103,8 @@ export const eventRecords = {
     upload: nullable(string),
     givenSeal: nullable(string),
     isOurs: boolean,
+    /** Seal of the object that the new one may replace. */
+    replaces: nullable(string),
     partBytes: long,
     placements: list(placement),
     /** Set when no upload could be opened: the item's outcome is failed with this code. */
@@ -122,6 +128,8 @@ export const eventRecords = {
     pass: int,
     page: int,
     cursor: nullable(bytes),
+    /** Order (name, directories with a slash) up to which target and pages were compared. */
+    through: nullable(bytes),
     isLast: boolean,
     objects: long,
     bytes: long,
@@ -197,8 +205,13 @@ export const eventRecords = {
 
 type Records = typeof eventRecords
 export type EventType = keyof Records
-export type EventOf<K extends EventType> = { readonly type: K } & TypeOf<Records[K]>
-export type WaybillEvent = { [K in EventType]: EventOf<K> }[EventType]
+type Named = { [K in EventType]: { readonly type: K } & TypeOf<Records[K]> }
+export type EventOf<K extends EventType> = Named[K]
+export type WaybillEvent = Named[EventType]
+
+export function isEvent<K extends EventType>(event: WaybillEvent, type: K): event is Named[K] {
+  return event.type === type
+}
 
 type Stamp = 'at' | 'writer' | 'sequence' | 'software'
 /** An event as a role makes it: the log writer adds time, writer, sequence and software. */

@@ -26,13 +26,23 @@ export type Identity = TypeOf<typeof identity>
 export const attributes = record('Attributes', { mode: int, uid: long, gid: long })
 export type Attributes = TypeOf<typeof attributes>
 
-/** Where one item's bytes stand in an earlier chunk: the chunk's id and the place among its extents. */
-export const chunkPlace = record('ChunkPlace', { chunk: string, index: int, count: int })
-export type ChunkPlace = TypeOf<typeof chunkPlace>
-
-/** Bytes that come from a verified range of the previous object and not from the source (rule 5). */
-export const goodRange = record('GoodRange', { offset: long, length: long, digest: bytes })
-export type GoodRange = TypeOf<typeof goodRange>
+/** Where one generation of an item stands in the log. */
+export const place = record('Place', {
+  /** `upload`: chunks of its own, from `chunk` on; `pack`: one extent of a chunk; `page`: settled by its page. */
+  form: word<'upload' | 'pack' | 'page'>(),
+  /** First chunk's id (`pass.page.n`), or the page's (`pass.page`). */
+  chunk: string,
+  /** Place among the extents of the chunk, or among the items of the page. */
+  index: int,
+  /** Number of chunks. */
+  count: int,
+  generation: int,
+  bytes: long,
+  /** Outcome and code, for the form `page` only. */
+  outcome: nullable(word<Outcome>()),
+  code: nullable(string),
+})
+export type Place = TypeOf<typeof place>
 
 export const listedItem = record('ListedItem', {
   /** `pass.page.index` of the first listing of this name; carried by every later page. */
@@ -47,14 +57,16 @@ export const listedItem = record('ListedItem', {
   /** Seal of the object of ours that the new generation may replace. */
   replaces: nullable(string),
   /** Where the previous generation stands: superseded by this entry. */
-  previous: nullable(chunkPlace),
-  /** A verified earlier chunk that still holds: nothing is planned, its outcome is carried. */
-  carried: nullable(chunkPlace),
-  /** Repair only: ranges that are copied from the previous object. */
-  good: list(goodRange),
+  previous: nullable(place),
+  /** Unchanged since an earlier pass: nothing is planned, the outcome there is carried. */
+  carried: nullable(place),
+  /** Repair of an upload only: numbers (from 0) of the chunks that are read at the source again; the others are copied. */
+  bad: nullable(list(int)),
   /** Set when nothing is to be moved: skipped, failed, changed, or the carried outcome. */
   outcome: nullable(word<Outcome>()),
   code: nullable(string),
+  /** Number of chunks of its own; 0: packed with others, or not to be moved. */
+  chunks: int,
 })
 export type ListedItem = TypeOf<typeof listedItem>
 
@@ -71,6 +83,7 @@ export type PageCounts = TypeOf<typeof pageCounts>
 export const placement = record('Placement', { partition: int, count: int })
 export type Placement = TypeOf<typeof placement>
 
+/** One item's share of a chunk, with all that a worker needs to move it. */
 export const extent = record('Extent', {
   item: string,
   generation: int,
@@ -92,6 +105,8 @@ export type CopyOrigin = TypeOf<typeof copyOrigin>
 
 /** What became of one extent when its chunk was moved. */
 export const transferredEntry = record('TransferredEntry', {
+  item: string,
+  generation: int,
   /** written, given (found there, nothing sent), changed, failed, conflict (another object is there). */
   outcome: word<'written' | 'given' | 'changed' | 'failed' | 'conflict'>(),
   code: nullable(string),
@@ -106,11 +121,15 @@ export const transferredEntry = record('TransferredEntry', {
 export type TransferredEntry = TypeOf<typeof transferredEntry>
 
 export const verifiedEntry = record('VerifiedEntry', {
+  item: string,
+  generation: int,
+  /** Bytes of the extent, as planned. */
+  bytes: long,
   /** SHA-256 of what the target returned; empty when nothing could be read. */
   digest: bytes,
   /** SHA-256 of what was read at the source. */
   expected: bytes,
-  outcome: word<'verified' | 'mismatch' | 'missing' | 'unreadable' | 'not_written'>(),
+  outcome: word<'verified' | 'mismatch' | 'missing' | 'unverifiable' | 'not_written'>(),
   code: nullable(string),
 })
 export type VerifiedEntry = TypeOf<typeof verifiedEntry>
@@ -186,6 +205,8 @@ export const differingObject = record('DifferingObject', {
   key: bytes,
   item: string,
   reason: word<'missing' | 'size' | 'tag'>(),
+  place,
 })
+export type DifferingObject = TypeOf<typeof differingObject>
 
 export const rateSignal = record('RateSignal', { name: string, value: double, ageMs: long })

@@ -80,6 +80,7 @@ export const errorCatalogue = {
   OWNER_NOT_SET: entry('item', 'The owner could not be set (not root). The bytes are there.'),
   ATTRIBUTES_NOT_SET: entry('item', 'Mode or time could not be set at the target. The bytes are there.'),
   TARGET_FOLDS_NAMES: entry('item', 'The target does not tell names apart that differ in case or in Unicode form.'),
+  VERIFY_SKIPPED: entry('item', 'The stored bytes were not read back, as --verify none or sample asks.'),
   MARK_NOT_KEPT: entry('item', 'The target keeps no extended attributes: objects carry no mark of their job.'),
   TARGET_UNCONDITIONAL: entry(
     'item',

@@ -4,7 +4,7 @@
 // Links and directories are objects of a kind, size 0 in `find` and `list`; directories sort as `key/`.
 import { createHash } from 'node:crypto'
 import { WaybillError } from '#libs/domain/errors'
-import type { Bytes } from '#schemas/avro'
+import { type Bytes, longMax } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import { isSameMark } from './mark.ts'
 import { flipped, MemoryStore, md5, placeOf, type StoredObject, type StoredUpload } from './memory-store.ts'
@@ -50,7 +50,7 @@ const fullAbilities: TargetAbilities = {
   keepsMarks: true,
   listsOddNames: true,
   bypassesCache: true,
-  objectBytesMax: Number.MAX_SAFE_INTEGER,
+  objectBytesMax: longMax,
   partBytesMin: 1,
   partBytesMax: 5 * 1024 * MiB,
   partsMax: 10_000,
@@ -342,7 +342,7 @@ class MemorySurvey implements TargetSurvey {
         .filter(({ order }) => cursor === null || order.compare(cursor) > 0)
         .sort((left, right) => left.order.compare(right.order))
       const page = sorted.slice(0, limit)
-      const objects = page.map(({ object }) => ({ key: object.key, size: sizeOf(object), tag: object.seal }))
+      const objects = page.map(({ object }) => ({ key: object.key, kind: object.kind, size: sizeOf(object), tag: object.seal }))
       const last = page.at(-1)
       return { objects, cursor: sorted.length > page.length && last !== undefined ? last.order : null }
     })

@@ -155,6 +155,8 @@ export interface TargetReader {
 
 export interface TargetObject {
   readonly key: Bytes
+  /** What it is stored as: a small object that stands for a link or a directory is a file here. */
+  readonly kind: ItemKind
   readonly size: number
   /** ETag where the store has one, else null. */
   readonly tag: string | null

@@ -1,0 +1,198 @@
+// Folds of the jobs topic, and of claims, which stand on every topic.
+import type { EventOf, Topic, WaybillEvent } from '#schemas/events'
+import type { JobRow, PartitionRow } from '#schemas/rows'
+import { endLeases, standingClaim } from './fold-chunk.ts'
+import { keyOf } from './keys.ts'
+import type { RecordPlace, Rows } from './rows.ts'
+import { folded, known, stale, type Verdict } from './verdict.ts'
+
+type JobEventType =
+  | 'JobRequested'
+  | 'JobAccepted'
+  | 'JobRejected'
+  | 'JobPaused'
+  | 'JobResumed'
+  | 'JobCancelled'
+  | 'LimitsChanged'
+  | 'RateDecided'
+  | 'TargetProbed'
+  | 'PassOpened'
+  | 'ListingEnded'
+  | 'RoundOpened'
+  | 'PassCompleted'
+export type JobEvent = Extract<WaybillEvent, { type: JobEventType }>
+type Command = Extract<JobEvent, { type: 'JobPaused' | 'JobResumed' | 'JobCancelled' | 'LimitsChanged' }>
+
+/** Writers of commands whose last sequence is kept. */
+const commandWritersMax = 64
+
+/** The fence (rule 1): exactly the current epoch + 1; of two equals the first in the log wins. */
+export function foldClaim(rows: Rows, event: EventOf<'PartitionClaimed'>, topic: Topic, at: RecordPlace): Verdict {
+  const key = keyOf.partition(topic, at.partition)
+  const before = rows.get(key)
+  if (before?.claim === event.claim) return known
+  if (event.epoch !== (before?.epoch ?? 0) + 1) return stale
+  const after: PartitionRow = {
+    claim: event.claim,
+    epoch: event.epoch,
+    writer: event.writer,
+    cause: event.cause,
+    leased: [],
+  }
+  rows.set(key, after)
+  if (before !== undefined) endLeases(rows, before, event.cause)
+  return folded
+}
+
+function foldRequested(rows: Rows, event: EventOf<'JobRequested'>, at: RecordPlace): Verdict {
+  const { partition, position } = at
+  rows.set(keyOf.request(event.job, partition, position), { request: event.request, partition, position })
+  return folded
+}
+
+function newJob(event: EventOf<'JobAccepted'>): JobRow {
+  const { request } = event
+  return {
+    request,
+    control: 'running',
+    controlActor: '',
+    controlReason: '',
+    controlCode: null,
+    throughputBytesPerSecond: request.throughputBytesPerSecond,
+    sourcePeakBytesPerSecond: request.sourcePeakBytesPerSecond,
+    workersMax: request.workersMax,
+    priority: request.priority,
+    abilities: null,
+    findings: [],
+    pass: 0,
+    passesCompleted: 0,
+    isLastPassCancelled: false,
+    probedForPass: 0,
+    lastPage: null,
+    vanished: 0,
+    listingFindings: [],
+    round: 1,
+    roundCause: 'first',
+    mayRepair: true,
+    roundPass: 0,
+    commands: [],
+  }
+}
+
+function foldAccepted(rows: Rows, event: EventOf<'JobAccepted'>): Verdict {
+  rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
+  const key = keyOf.job(event.job)
+  if (rows.get(key) !== undefined) return known
+  rows.set(key, newJob(event))
+  return folded
+}
+
+const controlled = (job: JobRow, control: JobRow['control'], event: Command, code: string | null): JobRow => ({
+  ...job,
+  control,
+  controlActor: event.actor,
+  controlReason: event.reason,
+  controlCode: code,
+})
+
+function obey(job: JobRow, event: Command): JobRow {
+  switch (event.type) {
+    case 'JobPaused':
+      return job.control === 'running' ? controlled(job, 'paused', event, event.code) : job
+    case 'JobResumed':
+      return job.control === 'paused' ? controlled(job, 'running', event, null) : job
+    case 'JobCancelled':
+      return job.control === 'cancelled' ? job : controlled(job, 'cancelled', event, 'CANCELLED')
+    case 'LimitsChanged': {
+      const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority } = event
+      return { ...job, throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority }
+    }
+  }
+}
+
+function foldCommand(rows: Rows, event: Command): Verdict {
+  const key = keyOf.job(event.job)
+  const job = rows.get(key)
+  if (job === undefined) return stale
+  const seen = job.commands.find(({ writer }) => writer === event.writer)
+  if (seen !== undefined && event.sequence <= seen.sequence) return known
+  const others = job.commands.filter(({ writer }) => writer !== event.writer)
+  const commands = [{ writer: event.writer, sequence: event.sequence }, ...others].slice(0, commandWritersMax)
+  rows.set(key, { ...obey(job, event), commands })
+  return folded
+}
+
+function foldPassOpened(job: JobRow, event: EventOf<'PassOpened'>): JobRow {
+  if (event.pass !== job.pass + 1 || job.passesCompleted !== job.pass) return job
+  return {
+    ...job,
+    control: 'running',
+    controlCode: null,
+    pass: event.pass,
+    lastPage: null,
+    vanished: 0,
+    listingFindings: [],
+    mayRepair: true,
+  }
+}
+
+/** Facts of a job under the coordinator's claim; the same row when the event comes too late or too early. */
+function foldFact(
+  job: JobRow,
+  event: Exclude<JobEvent, Command | { type: 'JobRequested' | 'JobAccepted' | 'JobRejected' | 'RateDecided' }>,
+): JobRow {
+  switch (event.type) {
+    case 'TargetProbed':
+      return { ...job, abilities: event.abilities, findings: event.findings, probedForPass: job.pass }
+    case 'PassOpened':
+      return foldPassOpened(job, event)
+    case 'ListingEnded':
+      return event.pass === job.pass && job.lastPage === null
+        ? { ...job, lastPage: event.lastPage, vanished: event.vanished, listingFindings: event.findings }
+        : job
+    case 'RoundOpened':
+      return event.round === job.round + 1
+        ? { ...job, round: event.round, roundCause: event.cause, mayRepair: event.mayRepair, roundPass: job.pass }
+        : job
+    case 'PassCompleted':
+      return event.pass === job.pass && job.passesCompleted < job.pass
+        ? { ...job, passesCompleted: job.pass, isLastPassCancelled: event.isCancelled }
+        : job
+  }
+}
+
+export function foldJobEvent(rows: Rows, event: JobEvent, at: RecordPlace): Verdict {
+  if (event.type === 'JobRequested') return foldRequested(rows, event, at)
+  if (
+    event.type === 'JobPaused' ||
+    event.type === 'JobResumed' ||
+    event.type === 'JobCancelled' ||
+    event.type === 'LimitsChanged'
+  ) {
+    return foldCommand(rows, event)
+  }
+  if (standingClaim(rows, event, keyOf.partition('jobs', at.partition)) === null) return stale
+  switch (event.type) {
+    case 'JobAccepted':
+      return foldAccepted(rows, event)
+    case 'JobRejected':
+      rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
+      return folded
+    case 'RateDecided':
+      rows.set(keyOf.rate(event.source), { bytesPerSecond: event.bytesPerSecond, reason: event.reason })
+      return folded
+    case 'TargetProbed':
+    case 'PassOpened':
+    case 'ListingEnded':
+    case 'RoundOpened':
+    case 'PassCompleted': {
+      const key = keyOf.job(event.job)
+      const job = rows.get(key)
+      if (job === undefined) return stale
+      const after = foldFact(job, event)
+      if (after === job) return known
+      rows.set(key, after)
+      return folded
+    }
+  }
+}

@@ -1,0 +1,284 @@
+// Folds of the listings topic: pages, placement, uploads, seals, the comparison with the target, finished directories.
+import type { EventOf, WaybillEvent } from '#schemas/events'
+import type { ListedItem, Place } from '#schemas/records'
+import type { ListingRow, UploadRow } from '#schemas/rows'
+import { standingClaim } from './fold-chunk.ts'
+import { chunkIdOf, keyOf, pageIdOf } from './keys.ts'
+import { isPacked, type PagePlan, planPage } from './plan.ts'
+import { changeTally, countCode, placeInPack, setChunk, setOwed, setUpload } from './row-effects.ts'
+import { emptyChunk, emptyListing, emptyPage, emptyUpload, type RecordPlace, type Rows } from './rows.ts'
+import { addSums, isFinalOutcome, noSums, type Sums } from './tally.ts'
+import { folded, known, poison, stale, type Verdict } from './verdict.ts'
+
+export type ListingEvent = Extract<
+  WaybillEvent,
+  {
+    type:
+      | 'ItemsListed'
+      | 'UploadOpened'
+      | 'PacksPlaced'
+      | 'PagePlanned'
+      | 'UploadSealed'
+      | 'TargetListed'
+      | 'DirectoriesFinished'
+  }
+>
+
+const bytesOfItem = (item: ListedItem): number => (item.kind === 'file' ? item.identity.size : 0)
+
+/** Places of the items that a page plans, by their place in the page. */
+export function placesOf(page: EventOf<'ItemsListed'>, plan: PagePlan): ReadonlyMap<number, Place> {
+  const places = new Map<number, Place>()
+  const id = (n: number): string => chunkIdOf({ pass: page.pass, page: page.page, n })
+  for (const pack of plan.packs) {
+    for (const [index, itemIndex] of pack.indexes.entries()) {
+      const item = page.items[itemIndex]
+      if (item === undefined) continue
+      places.set(itemIndex, placeInPack(id(pack.n), { index, generation: item.generation, bytes: bytesOfItem(item) }))
+    }
+  }
+  for (const upload of plan.uploads) {
+    const item = page.items[upload.index]
+    if (item === undefined) continue
+    places.set(upload.index, {
+      form: 'upload',
+      chunk: id(upload.firstN),
+      index: 0,
+      count: upload.chunks,
+      generation: item.generation,
+      bytes: bytesOfItem(item),
+      outcome: null,
+      code: null,
+    })
+  }
+  return places
+}
+
+/** Where an item of a page stands: in its plan, where it is carried from, or settled by the page itself. */
+export function placeOfItem(page: EventOf<'ItemsListed'>, index: number, planned: ReadonlyMap<number, Place>): Place {
+  const item = page.items[index] as ListedItem
+  return (
+    planned.get(index) ??
+    item.carried ?? {
+      form: 'page',
+      chunk: pageIdOf(page),
+      index,
+      count: 0,
+      generation: item.generation,
+      bytes: bytesOfItem(item),
+      outcome: item.outcome,
+      code: item.code,
+    }
+  )
+}
+
+/** Takes the previous generation out of all sums, also when its events are yet to come. */
+function supersede(rows: Rows, job: string, item: string, place: Place): void {
+  const outcomes: Sums['outcomes'] = [{ outcome: 'listed', items: -1, bytes: -place.bytes }]
+  changeTally(rows, job, (tally) => addSums(tally, { ...noSums, outcomes }))
+  switch (place.form) {
+    case 'page': {
+      const { outcome } = place
+      if (outcome === null || !isFinalOutcome(outcome)) break
+      const sums = { ...noSums, outcomes: [{ outcome, items: -1, bytes: -place.bytes }] }
+      changeTally(rows, job, (tally) => addSums(tally, sums))
+      break
+    }
+    case 'pack': {
+      const before = rows.get(keyOf.chunk(job, place.chunk)) ?? emptyChunk
+      if (before.superseded.some(({ index }) => index === place.index)) break
+      const superseded = [...before.superseded, { index: place.index, bytes: place.bytes }]
+      superseded.sort((a, b) => a.index - b.index)
+      setChunk(rows, job, place.chunk, before, { ...before, superseded })
+      break
+    }
+    case 'upload': {
+      const before = rows.get(keyOf.upload(job, item, place.generation)) ?? emptyUpload
+      setUpload(rows, job, item, place.generation, { ...before, isSuperseded: true })
+      break
+    }
+  }
+  const owed = rows.get(keyOf.owed(job, item))
+  if (owed !== undefined && owed.place.generation <= place.generation) setOwed(rows, job, item, null)
+}
+
+function noteCorrection(rows: Rows, event: EventOf<'ItemsListed'>, item: ListedItem, place: Place): void {
+  const key = keyOf.item(event.job, item.item)
+  const before = rows.get(key)
+  if (before !== undefined && before.place.generation >= item.generation) return
+  const isCorrection = event.kind !== 'listing'
+  const corrections = isCorrection ? (before?.round === event.round ? before.corrections : 0) + 1 : 0
+  rows.set(key, { place, corrections, round: event.round })
+}
+
+function foldItem(rows: Rows, event: EventOf<'ItemsListed'>, index: number, places: ReadonlyMap<number, Place>): void {
+  const item = event.items[index] as ListedItem
+  if (item.carried !== null) return
+  const bytes = bytesOfItem(item)
+  if (item.previous !== null) supersede(rows, event.job, item.item, item.previous)
+  const outcomes: Sums['outcomes'] = [
+    { outcome: 'listed', items: 1, bytes },
+    ...(item.outcome !== null && isFinalOutcome(item.outcome) ? [{ outcome: item.outcome, items: 1, bytes }] : []),
+  ]
+  changeTally(rows, event.job, (tally) => addSums(tally, { ...noSums, outcomes }))
+  if (item.code !== null) countCode(rows, event.job, item.code)
+  const place = placeOfItem(event, index, places)
+  if (item.generation > 1) noteCorrection(rows, event, item, place)
+  if (!isPacked(item) && item.outcome === null) {
+    const before = rows.get(keyOf.upload(event.job, item.item, item.generation)) ?? emptyUpload
+    const listed: UploadRow = { ...before, isListed: true, firstChunk: place.chunk, chunks: place.count, bytes }
+    setUpload(rows, event.job, item.item, item.generation, listed)
+  }
+}
+
+function foldListed(rows: Rows, event: EventOf<'ItemsListed'>, at: RecordPlace): Verdict {
+  const listingKey = keyOf.listing(event.job, event.pass)
+  const before = rows.get(listingKey) ?? emptyListing
+  if (event.page < before.pages) return known
+  if (event.page > before.pages || (event.kind === 'listing' && before.isWalked)) return stale
+  const plan = planPage(event.items, event.packBytes)
+  const places = placesOf(event, plan)
+  const isWalk = event.kind === 'listing'
+  const hasChunks = event.counts.chunks > 0
+  rows.set(listingKey, {
+    ...before,
+    pages: before.pages + 1,
+    pagesPlanned: before.pagesPlanned + (hasChunks ? 0 : 1),
+    cursor: isWalk ? event.cursor : before.cursor,
+    isWalked: before.isWalked || (isWalk && event.cursor === null),
+  })
+  const pageKey = keyOf.page(event.job, event)
+  const page = rows.get(pageKey) ?? emptyPage
+  rows.set(pageKey, {
+    ...page,
+    isListed: true,
+    kind: event.kind,
+    firstName: event.items[0]?.name ?? page.firstName,
+    listedAt: at.position,
+    partition: at.partition,
+    items: event.items.length,
+    chunks: event.counts.chunks,
+    isPlanned: !hasChunks,
+  })
+  if (hasChunks) rows.set(keyOf.unplanned(event.job, event), { chunk: pageIdOf(event) })
+  for (const index of event.items.keys()) foldItem(rows, event, index, places)
+  changeTally(rows, event.job, (tally) => addSums(tally, { ...noSums, counts: { chunksNamed: event.counts.chunks } }))
+  return folded
+}
+
+function foldOpened(rows: Rows, event: EventOf<'UploadOpened'>, at: RecordPlace): Verdict {
+  const before = rows.get(keyOf.upload(event.job, event.item, event.generation)) ?? emptyUpload
+  if (before.opened !== null) return known
+  const { upload, givenSeal, isOurs, replaces, partBytes, code } = event
+  setUpload(rows, event.job, event.item, event.generation, {
+    ...before,
+    opened: { upload, givenSeal, isOurs, replaces, partBytes, openedAt: at.position, code },
+  })
+  if (code !== null) countCode(rows, event.job, code)
+  return folded
+}
+
+function foldSealed(rows: Rows, event: EventOf<'UploadSealed'>): Verdict {
+  const before = rows.get(keyOf.upload(event.job, event.item, event.generation)) ?? emptyUpload
+  if (before.sealed !== null) return known
+  if (!before.isListed) return stale
+  const { seal, size, isAdopted, isOurs, code } = event
+  setUpload(rows, event.job, event.item, event.generation, {
+    ...before,
+    sealed: { seal, size, isAdopted, isOurs, code },
+  })
+  changeListing(rows, event.job, before.firstChunk, (listing) => ({ ...listing, seals: listing.seals + 1 }))
+  if (code !== null) countCode(rows, event.job, code)
+  return folded
+}
+
+function changeListing(rows: Rows, job: string, chunk: string, change: (row: ListingRow) => ListingRow): void {
+  const key = keyOf.listing(job, Number(chunk.slice(0, chunk.indexOf('.'))))
+  rows.set(key, change(rows.get(key) ?? emptyListing))
+}
+
+function foldPlaced(rows: Rows, event: EventOf<'PacksPlaced'>): Verdict {
+  const key = keyOf.page(event.job, event)
+  const page = rows.get(key)
+  if (page === undefined || !page.isListed) return stale
+  if (page.placements !== null) return known
+  rows.set(key, { ...page, placements: event.placements })
+  return folded
+}
+
+function foldPagePlanned(rows: Rows, event: EventOf<'PagePlanned'>): Verdict {
+  const key = keyOf.page(event.job, event)
+  const page = rows.get(key)
+  if (page === undefined || !page.isListed) return stale
+  if (page.isPlanned) return known
+  rows.set(key, { ...page, isPlanned: true })
+  rows.set(keyOf.unplanned(event.job, event), null)
+  const listingKey = keyOf.listing(event.job, event.pass)
+  const listing = rows.get(listingKey) ?? emptyListing
+  rows.set(listingKey, { ...listing, pagesPlanned: listing.pagesPlanned + 1 })
+  return folded
+}
+
+function foldTargetListed(rows: Rows, event: EventOf<'TargetListed'>): Verdict {
+  const key = keyOf.listing(event.job, event.pass)
+  const before = rows.get(key) ?? emptyListing
+  const isNew = event.page === 0 && (before.compared.isDone || before.compared.pages === 0)
+  if (!isNew && (before.compared.isDone || event.page !== before.compared.pages)) return known
+  const base = isNew ? emptyListing.compared : before.compared
+  rows.set(key, {
+    ...before,
+    comparedPages: isNew ? before.pages : before.comparedPages,
+    compared: {
+      pages: base.pages + 1,
+      cursor: event.cursor,
+      through: event.through,
+      isDone: event.isLast,
+      objects: base.objects + event.objects,
+      bytes: base.bytes + event.bytes,
+      differing: base.differing + event.differing.length,
+      strangers: base.strangers + event.strangers,
+      strangerSamples: [...base.strangerSamples, ...event.strangerSamples].slice(0, 20),
+    },
+  })
+  for (const { item, place, reason } of event.differing) {
+    const code = reason === 'missing' ? 'TARGET_MISSING' : 'TARGET_REPLACED'
+    setOwed(rows, event.job, item, { place, reason: 'differs', code, isGiven: false, isOurs: true })
+    countCode(rows, event.job, code)
+  }
+  return folded
+}
+
+function foldDirectories(rows: Rows, event: EventOf<'DirectoriesFinished'>): Verdict {
+  const key = keyOf.listing(event.job, event.pass)
+  const before = rows.get(key) ?? emptyListing
+  if (event.page !== before.directoryPages || before.directoriesDone) return known
+  rows.set(key, {
+    ...before,
+    directoryPages: before.directoryPages + 1,
+    directoriesDone: event.isLast,
+    directoriesFailed: [...before.directoriesFailed, ...event.failed].slice(0, 100),
+  })
+  return folded
+}
+
+export function foldListingEvent(rows: Rows, event: ListingEvent, at: RecordPlace): Verdict {
+  if (standingClaim(rows, event, keyOf.partition('listings', at.partition)) === null) return stale
+  switch (event.type) {
+    case 'ItemsListed':
+      return event.items.length === event.counts.items
+        ? foldListed(rows, event, at)
+        : poison('a page miscounts its items')
+    case 'UploadOpened':
+      return foldOpened(rows, event, at)
+    case 'PacksPlaced':
+      return foldPlaced(rows, event)
+    case 'PagePlanned':
+      return foldPagePlanned(rows, event)
+    case 'UploadSealed':
+      return foldSealed(rows, event)
+    case 'TargetListed':
+      return foldTargetListed(rows, event)
+    case 'DirectoriesFinished':
+      return foldDirectories(rows, event)
+  }
+}

@@ -1,0 +1,35 @@
+// Where chunks go: to the partitions of the claimants with the fewest unfinished bytes (rule 2), in runs.
+import type { Placement } from '#schemas/records'
+
+export interface PartitionLoad {
+  readonly partition: number
+  readonly chunks: number
+  readonly bytes: number
+}
+
+/** Spreads `count` chunks of about `bytesEach` so that the least loaded partition gets the next one. Throws without partitions. */
+export function placeChunks(loads: readonly PartitionLoad[], count: number, bytesEach: number): readonly Placement[] {
+  if (loads.length === 0) throw new RangeError('no partition to place chunks on')
+  const open = loads.map(({ partition, bytes }) => ({ partition, bytes }))
+  const runs: { partition: number; count: number }[] = []
+  for (let placed = 0; placed < count; placed += 1) {
+    const least = open.reduce((a, b) =>
+      b.bytes < a.bytes || (b.bytes === a.bytes && b.partition < a.partition) ? b : a,
+    )
+    least.bytes += Math.max(1, bytesEach)
+    const last = runs.at(-1)
+    if (last?.partition === least.partition) last.count += 1
+    else runs.push({ partition: least.partition, count: 1 })
+  }
+  return runs
+}
+
+/** Partition of the chunk at `index` of a placement. Throws beyond its end. */
+export function partitionAt(placements: readonly Placement[], index: number): number {
+  let passed = 0
+  for (const { partition, count } of placements) {
+    passed += count
+    if (index < passed) return partition
+  }
+  throw new RangeError(`placement of ${passed} chunks has no chunk ${index}`)
+}

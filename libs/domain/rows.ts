@@ -1,0 +1,128 @@
+// The view that folds work on, and rows as they are before the first event that touches them.
+import { noBytes } from '#schemas/avro'
+import type { ChunkRow, ListingRow, PageRow, RowKind, RowOf, TallyRow, UploadRow } from '#schemas/rows'
+import type { Key } from './keys.ts'
+
+/** Rows that were loaded for a batch of events; `get` of a key that `keysOf` did not name is a mistake and throws. */
+export interface Rows {
+  get<K extends RowKind>(key: Key<K>): RowOf<K> | undefined
+  /** null deletes. */
+  set<K extends RowKind>(key: Key<K>, row: RowOf<K> | null): void
+}
+
+/** Where a record stands; positions may be kept in rows, never decided upon. */
+export interface RecordPlace {
+  readonly partition: number
+  readonly position: number
+}
+
+export const emptyChunk: ChunkRow = {
+  local: 'unknown',
+  partition: -1,
+  generation: 0,
+  item: '',
+  entries: 0,
+  bytes: 0,
+  attempt: 0,
+  epoch: 0,
+  takeovers: 0,
+  failures: 0,
+  code: null,
+  plannedAt: -1,
+  transferredAt: -1,
+  tag: '',
+  noted: [],
+  disproved: [],
+  superseded: [],
+  round: 0,
+  proofSeal: null,
+  provenAt: -1,
+  sourceBytesRead: 0,
+  targetBytesWritten: 0,
+  targetBytesRead: 0,
+  bypassedCache: false,
+}
+
+export const emptyUpload: UploadRow = {
+  isListed: false,
+  firstChunk: '',
+  chunks: 0,
+  bytes: 0,
+  opened: null,
+  planned: 0,
+  transferred: 0,
+  refused: 0,
+  failed: 0,
+  code: null,
+  proofs: [],
+  sealed: null,
+  isSuperseded: false,
+}
+
+export const emptyListing: ListingRow = {
+  pages: 0,
+  cursor: null,
+  isWalked: false,
+  pagesPlanned: 0,
+  uploadsOpen: 0,
+  seals: 0,
+  comparedPages: 0,
+  compared: {
+    pages: 0,
+    cursor: null,
+    through: null,
+    isDone: false,
+    objects: 0,
+    bytes: 0,
+    differing: 0,
+    strangers: 0,
+    strangerSamples: [],
+  },
+  directoryPages: 0,
+  directoriesDone: false,
+  directoriesFailed: [],
+}
+
+export const emptyPage: PageRow = {
+  isListed: false,
+  kind: 'listing',
+  firstName: noBytes,
+  listedAt: -1,
+  partition: -1,
+  items: 0,
+  chunks: 0,
+  placements: null,
+  chunksPlanned: 0,
+  isPlanned: false,
+}
+
+const none = { items: 0, bytes: 0 }
+
+export const emptyTally: TallyRow = {
+  listed: none,
+  verified: none,
+  already_there: none,
+  mismatched: none,
+  missing: none,
+  failed: none,
+  changed: none,
+  skipped: none,
+  unverifiable: none,
+  chunksNamed: 0,
+  chunksPlanned: 0,
+  chunksLeased: 0,
+  chunksTransferred: 0,
+  chunksVerified: 0,
+  chunksFailed: 0,
+  bytesTransferred: 0,
+  bytesVerified: 0,
+  sourceBytesRead: 0,
+  targetBytesWritten: 0,
+  targetBytesRead: 0,
+  retries: 0,
+  owed: 0,
+  chunksUncached: 0,
+  readable: 0,
+  rounds: [],
+  codes: [],
+}

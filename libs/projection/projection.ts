@@ -1,0 +1,214 @@
+// The materializer: the only reader of the log in a process. It folds every topic and partition into one store; rows and
+// the positions they were folded up to are one commit, so a crash between fold and commit folds again and changes nothing.
+
+import { WaybillError } from '#libs/domain/errors'
+import { foldEvent, keysOf } from '#libs/domain/fold'
+import { keyOf, kindOf } from '#libs/domain/keys'
+import type { Rows } from '#libs/domain/rows'
+import type { Verdict } from '#libs/domain/verdict'
+import { type EventLog, type LogRecord, type PartitionId, type Positions, partitionId } from '#libs/log/event-log'
+import type { StateStore, StoreChange } from '#libs/store/state-store'
+import type { Topic, WaybillEvent } from '#schemas/events'
+import { decodeRow, encodeRow, rowFormat } from '#schemas/row-wire'
+import type { RowKind, RowOf } from '#schemas/rows'
+import { decodeEvent, WireError } from '#schemas/wire'
+import { type RowReader, readRows } from './row-reader.ts'
+
+/** Keys outside the rows: format and positions. */
+const metaKey = '!meta'
+
+interface Meta {
+  readonly format: number
+  readonly positions: readonly (readonly [PartitionId, number])[]
+}
+
+export interface FoldCounts {
+  readonly folded: number
+  readonly known: number
+  readonly stale: number
+  readonly poison: number
+}
+
+export interface Projection {
+  readonly rows: RowReader
+  /** Next position to fold, by partition. */
+  positions(): Positions
+  /** Rises with every commit. */
+  version(): number
+  counts(): FoldCounts
+  /** Resolves at the next commit after `version`; rejects with the signal's reason. */
+  changed(version: number, signal: AbortSignal): Promise<void>
+  /** Resolves once the position of that partition is folded. */
+  foldedUpTo(topic: Topic, partition: number, position: number, signal: AbortSignal): Promise<void>
+  /** Resolves once everything that the log held at the call is folded. */
+  caughtUp(signal: AbortSignal): Promise<void>
+  /** Folds until the signal aborts. Throws what the log and the store throw. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+type Cache = Map<string, RowOf<RowKind> | undefined>
+
+interface Decoded {
+  readonly record: LogRecord
+  readonly event: WaybillEvent | null
+  readonly reason: string
+}
+
+function decode(record: LogRecord): Decoded {
+  if (record.value === null) return { record, event: null, reason: 'null value' }
+  try {
+    return { record, event: decodeEvent(record.value), reason: '' }
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    return { record, event: null, reason: error.message }
+  }
+}
+
+/** Rows of one batch: what was loaded, and what changed. */
+function batchRows(cache: Cache, changed: Set<string>): Rows {
+  return {
+    get: (key) => {
+      if (!cache.has(key)) throw new Error(`row ${key} was not loaded: keysOf does not name it`)
+      return cache.get(key) as never
+    },
+    set: (key, row) => {
+      cache.set(key, row ?? undefined)
+      changed.add(key)
+    },
+  }
+}
+
+/** Rows for `keysOf`: what is not loaded yet reads as absent, and the next round asks again. */
+const loadedRows = (cache: Cache): Rows => ({
+  get: (key) => cache.get(key) as never,
+  set: () => {
+    throw new Error('keysOf reads only')
+  },
+})
+
+async function loadRows(store: StateStore, cache: Cache, decoded: readonly Decoded[]): Promise<void> {
+  const rows = loadedRows(cache)
+  for (;;) {
+    const missing = new Set<string>()
+    for (const { event, record } of decoded) {
+      if (event === null) continue
+      for (const key of keysOf(rows, event, record.topic, record)) if (!cache.has(key)) missing.add(key)
+    }
+    if (missing.size === 0) return
+    const keys = [...missing]
+    const values = await store.getMany(keys)
+    for (const [index, key] of keys.entries()) {
+      const value = values[index]
+      cache.set(key, value === undefined ? undefined : decodeRow(kindOf(key), value))
+    }
+  }
+}
+
+function foldRecord(rows: Rows, { record, event, reason }: Decoded): Verdict {
+  const verdict: Verdict = event === null ? { kind: 'poison', reason } : foldEvent(rows, event, record.topic, record)
+  if (verdict.kind === 'poison') {
+    const key = keyOf.poison(event?.job ?? '', record.topic, record.partition, record.position)
+    rows.set(key, { reason: verdict.reason })
+  }
+  return verdict
+}
+
+function changesOf(cache: Cache, changed: ReadonlySet<string>, positions: Positions): readonly StoreChange[] {
+  const meta: Meta = { format: rowFormat, positions: [...positions] }
+  const rows = [...changed].map((key) => {
+    const row = cache.get(key)
+    return { key, value: row === undefined ? null : encodeRow(kindOf(key), row) }
+  })
+  return [...rows, { key: metaKey, value: Buffer.from(JSON.stringify(meta)) }]
+}
+
+async function storedPositions(store: StateStore): Promise<Map<PartitionId, number>> {
+  const [value] = await store.getMany([metaKey])
+  if (value === undefined) return new Map()
+  const meta = JSON.parse(value.toString('utf8')) as Meta
+  if (meta.format !== rowFormat) throw new WaybillError('STORE_DAMAGED', { format: meta.format })
+  return new Map(meta.positions)
+}
+
+interface Waiter {
+  readonly isDone: () => boolean
+  readonly resolve: () => void
+}
+
+/** Promises that a commit may resolve. */
+function createWaiters(): { wait(isDone: () => boolean, signal: AbortSignal): Promise<void>; check(): void } {
+  const waiters = new Set<Waiter>()
+  return {
+    wait: (isDone, signal) => {
+      if (signal.aborted) return Promise.reject(signal.reason)
+      if (isDone()) return Promise.resolve()
+      return new Promise<void>((resolve, reject) => {
+        const onAbort = (): void => {
+          waiters.delete(waiter)
+          reject(signal.reason)
+        }
+        const waiter: Waiter = {
+          isDone,
+          resolve: () => {
+            signal.removeEventListener('abort', onAbort)
+            resolve()
+          },
+        }
+        signal.addEventListener('abort', onAbort, { once: true })
+        waiters.add(waiter)
+      })
+    },
+    check: () => {
+      for (const waiter of waiters) {
+        if (!waiter.isDone()) continue
+        waiters.delete(waiter)
+        waiter.resolve()
+      }
+    },
+  }
+}
+
+/** Rows kept decoded from one batch to the next: those that nearly every event touches. */
+const hotKinds: ReadonlySet<RowKind> = new Set<RowKind>(['tally', 'partition', 'load', 'job', 'listing'])
+
+/** Opens at the positions that the store was folded up to. Throws STORE_DAMAGED when the store is of another format. */
+export async function openProjection(log: EventLog, store: StateStore): Promise<Projection> {
+  const positions = await storedPositions(store)
+  const counts = { folded: 0, known: 0, stale: 0, poison: 0 }
+  const waiters = createWaiters()
+  let version = 0
+  let cache: Cache = new Map()
+
+  async function foldBatch(records: readonly LogRecord[]): Promise<void> {
+    const decoded = records.map(decode)
+    await loadRows(store, cache, decoded)
+    const changed = new Set<string>()
+    const rows = batchRows(cache, changed)
+    for (const entry of decoded) {
+      counts[foldRecord(rows, entry).kind] += 1
+      positions.set(partitionId(entry.record.topic, entry.record.partition), entry.record.position + 1)
+    }
+    await store.commit(changesOf(cache, changed, positions))
+    cache = new Map([...cache].filter(([key]) => hotKinds.has(kindOf(key))))
+    version += 1
+    waiters.check()
+  }
+
+  const isFolded = (id: PartitionId, next: number): boolean => (positions.get(id) ?? 0) >= next
+  return {
+    rows: readRows(store),
+    positions: () => positions,
+    version: () => version,
+    counts: () => ({ ...counts }),
+    changed: (since, signal) => waiters.wait(() => version > since, signal),
+    foldedUpTo: (topic, partition, position, signal) =>
+      waiters.wait(() => isFolded(partitionId(topic, partition), position + 1), signal),
+    async caughtUp(signal) {
+      const ends = await log.ends()
+      await waiters.wait(() => [...ends].every(([id, next]) => next === 0 || isFolded(id, next)), signal)
+    },
+    async run(signal) {
+      for await (const records of log.read(new Map(positions), signal)) await foldBatch(records)
+    },
+  }
+}

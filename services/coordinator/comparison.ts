@@ -1,0 +1,127 @@
+// Reconciliation by listing: the target's objects and the pages are walked side by side, in one order. Missing objects and
+// wrong sizes or tags are owed a correction, strangers are findings (events.md "TargetListed").
+
+import { keyOf } from '#libs/domain/keys'
+import { compareOrder, orderOf } from '#libs/domain/name-order'
+import type { PlacedDraft } from '#libs/log/event-writer'
+import { type CurrentItem, createEvidenceReader, type EvidenceReader } from '#libs/projection/item-reader'
+import { walkItems } from '#libs/projection/page-walk'
+import type { TargetObject } from '#libs/target/target'
+import type { DifferingObject } from '#schemas/records'
+import { type CoordinatorContext, jobRowOf, onListings } from './context.ts'
+
+const objectsAtOnce = 1_000
+const strangersNamed = 20
+
+interface Found {
+  readonly size: number
+  readonly tag: string | null
+}
+
+const hasObject = (item: CurrentItem): boolean => item.outcome === 'verified' || item.outcome === 'already_there'
+
+/** What is wrong with the object of an item, if anything. */
+async function judge(
+  evidence: EvidenceReader,
+  item: CurrentItem,
+  found: Found | null,
+): Promise<DifferingObject['reason'] | null> {
+  if (!hasObject(item)) return null
+  if (found === null) return 'missing'
+  if (item.listed.kind === 'file' && found.size !== item.listed.identity.size) return 'size'
+  if (found.tag === null) return null
+  const { seal } = await evidence.of(item)
+  return seal === null || seal === found.tag ? null : 'tag'
+}
+
+interface Comparison {
+  readonly differing: DifferingObject[]
+  readonly strangers: Buffer[]
+}
+
+const orderOfObject = (object: TargetObject): Buffer => orderOf(object.key, object.kind)
+
+/** Compares the next objects of the target's listing with the items that lie in the same range of names. */
+async function compareRange(
+  context: CoordinatorContext,
+  objects: readonly TargetObject[],
+  range: { readonly after: Buffer | null; readonly bound: Buffer | null },
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const { pass } = await jobRowOf(context)
+  const evidence = createEvidenceReader(context.items)
+  const result: Comparison = { differing: [], strangers: [] }
+  const walk = walkItems(context.items, pass, range.after)
+  const note = async (item: CurrentItem, found: Found | null): Promise<void> => {
+    const reason = await judge(evidence, item, found)
+    if (reason === null) return
+    const key = context.keys.keyOf(item.listed.name, item.listed.kind)
+    result.differing.push({
+      key: 'key' in key ? key.key : item.listed.name,
+      item: item.listed.item,
+      reason,
+      place: item.place,
+    })
+  }
+  // An encoded key sorts elsewhere than its name: those objects are asked for one by one.
+  const plain = objects.filter(({ key }) => !context.keys.isEncoded(key))
+  let next = 0
+  for (;;) {
+    signal.throwIfAborted()
+    const item = await walk.peek()
+    const order = item === null ? null : orderOf(item.listed.name, item.listed.kind)
+    const isWithin = order !== null && (range.bound === null || compareOrder(order, range.bound) <= 0)
+    const object = plain[next]
+    if (item === null || order === null || !isWithin) {
+      if (object === undefined) return result
+      result.strangers.push(object.key)
+      next += 1
+    } else if (context.keys.isEncoded(item.listed.name)) {
+      walk.take()
+      await note(item, hasObject(item) ? await findOne(context, item, signal) : null)
+    } else {
+      const side = object === undefined ? -1 : compareOrder(order, orderOfObject(object))
+      if (side <= 0) walk.take()
+      if (side >= 0) next += 1
+      if (side > 0 && object !== undefined) result.strangers.push(object.key)
+      else await note(item, side === 0 && object !== undefined ? object : null)
+    }
+  }
+}
+
+async function findOne(context: CoordinatorContext, item: CurrentItem, signal: AbortSignal): Promise<Found | null> {
+  const found = context.keys.keyOf(item.listed.name, item.listed.kind)
+  if ('code' in found) return null
+  const state = await (await context.uploads()).find(found.key, signal)
+  return state === null ? null : { size: state.size, tag: null }
+}
+
+export async function compareTarget(
+  context: CoordinatorContext,
+  page: number,
+  signal: AbortSignal,
+): Promise<readonly PlacedDraft[]> {
+  const { pass } = await jobRowOf(context)
+  const row = await context.projection.rows.get(keyOf.listing(context.job, pass))
+  const isFirst = page === 0
+  const listed = await context.survey.list(isFirst ? null : (row?.compared.cursor ?? null), objectsAtOnce, signal)
+  const last = listed.objects.at(-1)
+  const isLast = listed.cursor === null
+  const after = isFirst ? null : (row?.compared.through ?? null)
+  const bound = isLast ? null : last === undefined ? after : orderOfObject(last)
+  const { differing, strangers } = await compareRange(context, listed.objects, { after, bound }, signal)
+  const event = {
+    type: 'TargetListed',
+    pass,
+    page,
+    cursor: listed.cursor,
+    through: bound,
+    isLast,
+    objects: listed.objects.length,
+    bytes: listed.objects.reduce((sum, object) => sum + object.size, 0),
+    differing,
+    strangers: strangers.length,
+    strangerSamples: strangers.slice(0, strangersNamed),
+  } as const
+  return [onListings(context, event)]
+}

@@ -1,0 +1,206 @@
+// The coordinator of one job: lists, plans, opens and seals uploads, corrects, compares, completes. Its state is the fold;
+// what it keeps in memory can be lost at any time.
+
+import {
+  type CoordinatorSlice,
+  type CoordinatorTask,
+  coordinatorTaskKey,
+  decideCoordinator,
+  type UnplannedPage,
+  type Wish,
+} from '#libs/domain/decide-coordinator'
+import { codeOf, errorCatalogue, WaybillError } from '#libs/domain/errors'
+import { keyOf, parseItemKey, parsePageId, parseUploadKey } from '#libs/domain/keys'
+import { planPage } from '#libs/domain/plan'
+import { emptyListing, emptyTally } from '#libs/domain/rows'
+import type { PlacedDraft } from '#libs/log/event-writer'
+import { readPage } from '#libs/projection/item-reader'
+import type { Role } from '#libs/runtime/role'
+import type { EventOf } from '#schemas/events'
+import { compareTarget } from './comparison.ts'
+import { completePass, finishDirectories } from './completion.ts'
+import { type CoordinatorContext, onJobs } from './context.ts'
+import { correctItems } from './correction.ts'
+import { createLister, endListing } from './listing.ts'
+import { finishPage, openUpload, placePacks, planPacks, planUpload } from './planning.ts'
+import { sealUpload } from './sealing.ts'
+
+/** Rows of a ready list that one decision looks at. */
+const sliceLimits = { pages: 4, sealable: 16, owed: 100, requests: 4 } as const
+
+export interface CoordinatorOptions extends CoordinatorContext {
+  readonly wish: Wish
+  /** Round that `verify` wants; 0: none. */
+  readonly wishedRound: number
+  readonly actor: string
+}
+
+export function createCoordinator(options: CoordinatorOptions): Role<CoordinatorTask> {
+  const pages = createPageCache(options)
+  const lister = createLister(options)
+  return {
+    name: 'coordinator',
+    keyOf: coordinatorTaskKey,
+    decide: async () => decideCoordinator(await readSlice(options, pages)),
+    perform: (task, signal) => perform(options, lister, task, signal),
+    recover: (task, error) => recover(options, task, error),
+  }
+}
+
+type PageCache = (id: string) => Promise<EventOf<'ItemsListed'> | null>
+
+/** Events of the pages that are being planned; each is up to 256 KiB, so few are kept. */
+function createPageCache(context: CoordinatorContext): PageCache {
+  const kept = new Map<string, EventOf<'ItemsListed'>>()
+  return async (id) => {
+    const found = kept.get(id) ?? (await readPage(context.items, parsePageId(id)))
+    if (found === null) return null
+    kept.set(id, found)
+    const oldest = kept.size > sliceLimits.pages * 2 ? kept.keys().next().value : undefined
+    if (oldest !== undefined) kept.delete(oldest)
+    return found
+  }
+}
+
+async function readUnplanned(context: CoordinatorContext, pages: PageCache): Promise<readonly UnplannedPage[]> {
+  const { rows } = context.projection
+  const { job } = context
+  const ready = await rows.slice('unplanned', `unplanned/${job}/`, sliceLimits.pages)
+  const unplanned: UnplannedPage[] = []
+  for (const { row } of ready) {
+    const id = parsePageId(row.chunk)
+    const event = await pages(row.chunk)
+    const page = await rows.get(keyOf.page(job, id))
+    if (event === null || page === undefined) continue
+    const { uploads } = planPage(event.items, event.packBytes)
+    const own = uploads.flatMap(({ index }) => {
+      const item = event.items[index]
+      return item === undefined ? [] : [{ index, key: keyOf.upload(job, item.item, item.generation) }]
+    })
+    const found = await rows.getMany(own.map(({ key }) => key))
+    const known = own.flatMap(({ index }, place) => {
+      const upload = found[place]
+      return upload === undefined ? [] : [[index, upload] as const]
+    })
+    unplanned.push({ id, row: page, event, uploads: new Map(known) })
+  }
+  return unplanned
+}
+
+async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise<CoordinatorSlice> {
+  const { job, wish, wishedRound, chunkPartitions } = options
+  const { rows } = options.projection
+  const row = await rows.get(keyOf.job(job))
+  const [listing, tally] = await Promise.all([rows.get(keyOf.listing(job, row?.pass ?? 0)), rows.get(keyOf.tally(job))])
+  const [requests, sealable, owed] = await Promise.all([
+    rows.slice('request', `request/${job}/`, sliceLimits.requests),
+    rows.slice('sealable', `sealable/${job}/`, sliceLimits.sealable),
+    rows.slice('owed', `owed/${job}/`, sliceLimits.owed),
+  ])
+  const partitions = await chunkPartitions()
+  const loads = await rows.getMany(partitions.map((partition) => keyOf.load(partition)))
+  return {
+    job: row,
+    requests: requests.map((entry) => entry.row),
+    listing: listing ?? emptyListing,
+    tally: tally ?? emptyTally,
+    pages: await readUnplanned(options, pages),
+    sealable: sealable.map(({ key }) => parseUploadKey(key)),
+    owed: owed.map((entry) => ({ item: parseItemKey(entry.key).item, owed: entry.row })),
+    loads: partitions.map((partition, index) => ({ partition, chunks: 0, bytes: 0, ...loads[index] })),
+    wish,
+    wishedRound,
+  }
+}
+
+function perform(
+  options: CoordinatorOptions,
+  lister: ReturnType<typeof createLister>,
+  task: CoordinatorTask,
+  signal: AbortSignal,
+): Promise<readonly PlacedDraft[]> {
+  switch (task.kind) {
+    case 'placePacks':
+      return placePacks(options, task.page, task.packs)
+    case 'planPacks':
+      return planPacks(options, task.page)
+    case 'openUpload':
+      return openUpload(options, task.page, task.index, signal)
+    case 'planUpload':
+      return planUpload(options, task.page, task.index)
+    case 'list':
+      return lister.listPage(task.page, signal)
+    case 'endListing':
+      return endListing(options, lister, task.lastPage)
+    case 'correct':
+      return correctItems(options, task, signal)
+    case 'seal':
+      return sealUpload(options, task, signal)
+    case 'compare':
+      return compareTarget(options, task.page, signal)
+    case 'finishDirectories':
+      return finishDirectories(options, task.page, signal)
+    case 'completePass':
+      return completePass(options, task.isCancelled, signal)
+    case 'probe':
+      return probeTarget(options, signal)
+    case 'accept':
+    case 'reject':
+    case 'openPass':
+    case 'openRound':
+    case 'finishPage':
+    case 'pause':
+      return Promise.resolve([state(options, task)])
+  }
+}
+
+type Statement = Extract<
+  CoordinatorTask,
+  { kind: 'accept' | 'reject' | 'openPass' | 'openRound' | 'finishPage' | 'pause' }
+>
+
+/** Decisions that are facts by themselves: nothing to do but to append them. */
+function state(options: CoordinatorOptions, task: Statement): PlacedDraft {
+  switch (task.kind) {
+    case 'accept': {
+      const { request, partition, position } = task.request
+      return onJobs(options, { type: 'JobAccepted', request, requestPartition: partition, requestPosition: position })
+    }
+    case 'reject': {
+      const { partition, position } = task.request
+      const places = { requestPartition: partition, requestPosition: position }
+      return onJobs(options, { type: 'JobRejected', code: task.code, ...places })
+    }
+    case 'openPass':
+      return onJobs(options, { type: 'PassOpened', pass: task.pass, actor: options.actor, reason: options.wish })
+    case 'openRound': {
+      const mayRepair = task.cause === 'reconcile'
+      return onJobs(options, { type: 'RoundOpened', round: task.round, cause: task.cause, mayRepair })
+    }
+    case 'finishPage':
+      return finishPage(options, task.page)
+    case 'pause':
+      return pausedBy(options, task.code, task.reason)
+  }
+}
+
+async function probeTarget(options: CoordinatorOptions, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
+  const { abilities, findings } = await options.survey.probe(signal)
+  return [onJobs(options, { type: 'TargetProbed', abilities, findings })]
+}
+
+function pausedBy(options: CoordinatorOptions, code: string, reason: string): PlacedDraft {
+  const { job, jobs } = options
+  const event = { type: 'JobPaused', job, actor: 'coordinator', reason, code } as const
+  return { topic: 'jobs', partition: jobs.partition, event }
+}
+
+/** Effects that may simply be tried again later; all else ends the run, with its own code. */
+function recover(options: CoordinatorOptions, task: CoordinatorTask, error: unknown): readonly PlacedDraft[] | null {
+  const code = codeOf(error)
+  const { retry, help } = errorCatalogue[code]
+  options.logger.warn({ code, task: task.kind, error }, 'coordinator effect failed')
+  if (retry === 'pause') return [pausedBy(options, code, help)]
+  if (error instanceof WaybillError && retry === 'again' && task.kind !== 'probe') return null
+  throw error
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore } from '#libs/store/memory-store'
+import { createMemoryWorld, KiB, type MemoryWorld } from '#test/support/memory-migration'
+
+const bytesOf = (length: number, seed: number): Buffer => Buffer.alloc(length, `seed ${seed};`)
+
+function fill(world: MemoryWorld): void {
+  world.tree.makeDirectory('folder')
+  world.tree.write('folder/one', bytesOf(10, 1))
+  world.tree.write('folder/empty', Buffer.alloc(0))
+  world.tree.write('large', bytesOf(200 * KiB, 2))
+  world.tree.link('link', 'large')
+}
+
+const plain = (count: { items: number; bytes: number }): object => ({ ...count })
+const all = { items: 5, bytes: 200 * KiB + 10 }
+
+test('a small tree ends verified, every item in one outcome', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const { isComplete, tally } = await world.run()
+  assert.equal(isComplete, true)
+  assert.deepEqual(plain(tally.verified), all)
+  assert.deepEqual(plain(tally.listed), all)
+  assert.equal(tally.sourceBytesRead, all.bytes)
+})
+
+test('a second pass reads nothing of what is unchanged and verified', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const first = await world.run()
+  world.tree.write('folder/one', bytesOf(12, 3))
+  world.tree.write('new', bytesOf(5, 4))
+  const second = await world.run()
+  assert.equal(second.job.pass, 2)
+  assert.deepEqual(plain(second.tally.verified), { items: 6, bytes: all.bytes + 7 })
+  assert.equal(second.tally.sourceBytesRead - first.tally.sourceBytesRead, 17)
+  assert.equal(second.tally.targetBytesWritten - first.tally.targetBytesWritten, 17)
+})
+
+test('an item that vanished is listed as such and stays at the target', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  await world.run()
+  world.tree.remove('folder/one')
+  const second = await world.run()
+  assert.equal(second.isComplete, true)
+  assert.deepEqual(plain(second.tally.skipped), { items: 1, bytes: 10 })
+  const third = await world.run()
+  assert.deepEqual(plain(third.tally.skipped), { items: 1, bytes: 10 })
+  assert.deepEqual(plain(third.tally.listed), all)
+})
+
+test('bytes that rot at rest are found by verify and repaired by the next pass, from the bad range alone', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const first = await world.run()
+  world.target.store.corrupt(Buffer.from('large'), 70 * KiB)
+  const checked = await world.run({ aim: 'verify' })
+  assert.deepEqual(plain(checked.tally.mismatched), { items: 1, bytes: 200 * KiB })
+  const repaired = await world.run()
+  assert.equal(repaired.isComplete, true)
+  assert.deepEqual(plain(repaired.tally.verified), all)
+  assert.equal(repaired.tally.sourceBytesRead - first.tally.sourceBytesRead, 64 * KiB)
+})
+
+test('a lost store is rebuilt from the log, and nothing is sent again', async () => {
+  const world = createMemoryWorld(3)
+  fill(world)
+  const first = await world.run()
+  const again = await world.run({ store: openMemoryStore() })
+  assert.equal(again.tally.targetBytesWritten, first.tally.targetBytesWritten)
+  assert.deepEqual(plain(again.tally.verified), all)
+})
