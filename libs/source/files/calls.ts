@@ -75,10 +75,10 @@ export interface FileSystem {
 }
 
 /** What holds the path. Elsewhere than on Linux the type numbers mean nothing and every file system counts as remote. */
-export async function fileSystemOf(path: Buffer): Promise<FileSystem> {
+export async function fileSystemOf(path: Buffer, isRemote: boolean): Promise<FileSystem> {
   const { type } = await settle<fs.StatsFs>((done) => fs.statfs(path, done))
   // statfs gives a signed 32-bit number on some machines.
-  const isLocal = os.platform() === 'linux' && localTypes.has(type >>> 0)
+  const isLocal = !isRemote && os.platform() === 'linux' && localTypes.has(type >>> 0)
   return { type: type >>> 0, calls: isLocal ? localCalls : remoteCalls }
 }
 

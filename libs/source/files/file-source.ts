@@ -17,8 +17,12 @@ export interface FileSourceOptions {
   readonly root: string | Buffer
   /** Other file systems below the root are listed as skipped and not entered. */
   readonly isSameFileSystemOnly: boolean
-  /** Names of one huge directory held at once; 80 bytes each. */
+  /** Treats the file system as a remote one whatever its type says: a local one stacked over NFS, for instance. */
+  readonly isRemote?: boolean
+  /** Names of one huge directory held at once; 150 bytes each. */
   readonly namesMax?: number
+  /** Directories of this size are read in pieces; ext4 has 4 MiB at about 100,000 entries, XFS and btrfs alike. */
+  readonly hugeDirectoryBytes?: number
   /** Directories kept open for the files read in them. */
   readonly openDirectoriesMax?: number
 }
@@ -49,11 +53,11 @@ function rootError(error: unknown): WaybillError {
   }
 }
 
-async function openRoot(root: Buffer): Promise<{ directory: Directory; fileSystem: FileSystem }> {
-  // Without the slash ENOTDIR would mean both "a file" and "a file in the middle of the path".
+async function openRoot(root: Buffer, isRemote: boolean): Promise<{ directory: Directory; fileSystem: FileSystem }> {
+  // statfs says ENOTDIR only for a file in the middle of the path, open also for one at its end.
   let fileSystem: FileSystem
   try {
-    fileSystem = await fileSystemOf(root)
+    fileSystem = await fileSystemOf(root, isRemote)
   } catch (error) {
     throw rootError(error)
   }
@@ -103,20 +107,21 @@ class FileSource implements Source {
   }
 
   async #openTree(): Promise<Opened> {
-    const { isSameFileSystemOnly, namesMax = 200_000, openDirectoriesMax = 64 } = this.#options
-    const { directory, fileSystem } = await openRoot(this.#root)
+    const { isSameFileSystemOnly, openDirectoriesMax = 16 } = this.#options
+    const { namesMax = 200_000, hugeDirectoryBytes = 4 * 1024 * 1024 } = this.#options
+    const { directory, fileSystem } = await openRoot(this.#root, this.#options.isRemote ?? false)
     const { calls } = fileSystem
     const stats = await calls.stat(directory.fd)
     const bounds = { rootDevice: stats.dev, isSameFileSystemOnly }
     return {
-      tree: { root: directory, calls, bounds, namesMax },
+      tree: { root: directory, calls, bounds, namesMax, hugeDirectoryBytes },
       directories: new OpenDirectories(directory, calls, openDirectoriesMax),
     }
   }
 
   /** Asks the path and not the open directory: an unmounted root shows here. */
   async describe(): Promise<SourceDescription> {
-    const { directory, fileSystem } = await openRoot(this.#root)
+    const { directory, fileSystem } = await openRoot(this.#root, this.#options.isRemote ?? false)
     try {
       const stats = await fileSystem.calls.stat(directory.fd)
       // The type of the file system stands for the device, whose number changes from mount to mount.

@@ -45,8 +45,8 @@ async function streamNames(path: Buffer, wanted: NamesWanted): Promise<Names> {
 
 /** Throws what the system throws. */
 export async function readNames(directory: Directory, wanted: NamesWanted): Promise<Names> {
-  // With `.` the descriptor's own directory is read, not the link in /proc that leads to it.
-  const path = pathOf(`${directory.place}.`)
+  // Without the slash: `place/.` would ask for the right to enter the directory, where reading it is enough.
+  const path = pathOf(directory.place === '/' ? '/' : directory.place.slice(0, -1))
   if (wanted.isHuge) {
     try {
       return await streamNames(path, wanted)

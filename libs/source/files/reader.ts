@@ -81,56 +81,75 @@ async function openFile(place: ReaderPlace): Promise<number> {
   }
 }
 
+/** Handles that go stale again and again are an error of the source. */
+const reopensMax = 3
+
 class FileReader implements ItemReader {
   readonly #place: ReaderPlace
-  #fd: number
+  /** The last one is read from. Older ones stay open until the end: another read may be using them, and numbers are reused. */
+  readonly #fds: number[]
+  readonly #reads = new Set<Promise<void>>()
 
   constructor(place: ReaderPlace, fd: number) {
     this.#place = place
-    this.#fd = fd
+    this.#fds = [fd]
+  }
+
+  #fd(): number {
+    const fd = this.#fds.at(-1)
+    if (fd === undefined) throw new TypeError('the reader is closed')
+    return fd
   }
 
   async read(buffer: Buffer, offset: number, signal: AbortSignal): Promise<void> {
+    const work = this.#fill(buffer, offset, signal)
+    this.#reads.add(work)
+    try {
+      await work
+    } finally {
+      this.#reads.delete(work)
+    }
+  }
+
+  async #fill(buffer: Buffer, offset: number, signal: AbortSignal): Promise<void> {
     let done = 0
-    let isReopened = false
     while (done < buffer.length) {
       signal.throwIfAborted()
       const slice = buffer.subarray(done, Math.min(buffer.length, done + readBytesMax))
-      try {
-        const given = await readAt(this.#fd, slice, offset + done)
-        if (given === 0) throw new WaybillError('SOURCE_SHORT_READ', { offset, length: buffer.length, given: done })
-        done += given
-      } catch (error) {
-        if (error instanceof WaybillError) throw error
-        if (failureOf(error) !== 'stale' || isReopened) throw openError(error)
-        isReopened = true
-        await this.#reopen()
-      }
+      const given = await this.#readAt(slice, offset + done)
+      if (given === 0) throw new WaybillError('SOURCE_SHORT_READ', { offset, length: buffer.length, given: done })
+      done += given
     }
   }
 
-  /** A server that was restarted forgot the handle; the name leads to the same version or to none. */
-  async #reopen(): Promise<void> {
-    const fd = await openOnce(this.#place, true)
-    await this.#place.calls.close(this.#fd)
-    this.#fd = fd
+  async #readAt(slice: Buffer, offset: number): Promise<number> {
+    for (;;) {
+      const fd = this.#fd()
+      try {
+        return await readAt(fd, slice, offset)
+      } catch (error) {
+        if (failureOf(error) !== 'stale' || this.#fds.length > reopensMax) throw openError(error)
+      }
+      // A server that was restarted forgot the handle; the name leads to the same version or to none.
+      if (fd === this.#fd()) this.#fds.push(await openOnce(this.#place, true))
+    }
   }
 
   async confirm(): Promise<void> {
-    if (!this.#place.calls.isLocal) return this.#reopen()
-    let stats: BigIntStats
     try {
-      stats = await this.#place.calls.stat(this.#fd)
+      if (this.#place.calls.isLocal) assertSame(await this.#place.calls.stat(this.#fd()), this.#place)
+      else await this.#place.calls.close(await openOnce(this.#place, true))
     } catch (error) {
-      throw openError(error)
+      const failed = error instanceof WaybillError ? error : openError(error)
+      if (failed.code !== 'SOURCE_VANISHED') throw failed
+      // Bytes were read, so it is a change of what was read.
+      throw new WaybillError('SOURCE_CHANGED', failed.facts, { cause: error })
     }
-    assertSame(stats, this.#place)
   }
 
   async close(): Promise<void> {
-    const fd = this.#fd
-    this.#fd = -1
-    if (fd >= 0) await this.#place.calls.close(fd)
+    await Promise.allSettled(this.#reads)
+    for (const fd of this.#fds.splice(0)) await this.#place.calls.close(fd)
   }
 }
 

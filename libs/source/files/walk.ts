@@ -18,14 +18,14 @@ export interface Tree {
   readonly bounds: Bounds
   /** Names of one directory held at once when it looks huge. */
   readonly namesMax: number
+  /** Size that lstat gives for a directory from which on it looks huge. */
+  readonly hugeDirectoryBytes: number
 }
 
 /** Descriptors of the walk: the nearest levels keep theirs, those above are opened again when the walk comes back. */
-const openLevelsMax = 64
+const openLevelsMax = 16
 const lookAheadMax = 64
 const openAttemptsMax = 2
-/** ext4 has this size at about 100,000 entries, XFS and btrfs alike. */
-const hugeDirectoryBytes = 4n * 1024n * 1024n
 
 interface Level {
   /** Full name with `/` at its end; empty for the root. */
@@ -43,8 +43,15 @@ interface Level {
   readonly waiting: { readonly key: string; readonly found: Found }[]
 }
 
-function levelOf(prefix: string, directory: Directory, stats: BigIntStats): Level {
-  const isHuge = stats.size >= hugeDirectoryBytes
+interface OpenedPlace {
+  readonly prefix: string
+  readonly directory: Directory
+  readonly stats: BigIntStats
+}
+
+/** Names of a remote directory come without types, which streaming them needs; there they are read whole. */
+function levelOf({ prefix, directory, stats }: OpenedPlace, tree: Tree): Level {
+  const isHuge = tree.calls.isLocal && stats.size >= BigInt(tree.hugeDirectoryBytes)
   const inode = inodeText(stats)
   return { prefix, inode, directory, isHuge, floor: '', names: null, next: 0, ahead: [], waiting: [] }
 }
@@ -72,7 +79,8 @@ export class Walk {
   static async from(tree: Tree, cursor: Bytes | null): Promise<Walk> {
     const walk = new Walk(tree)
     try {
-      walk.#levels.push(levelOf('', tree.root, await tree.calls.stat(tree.root.fd)))
+      const stats = await tree.calls.stat(tree.root.fd)
+      walk.#levels.push(levelOf({ prefix: '', directory: tree.root, stats }, tree))
       await walk.#goTo(cursor === null ? '' : cursor.toString('latin1'))
       return walk
     } catch (error) {
@@ -108,7 +116,7 @@ export class Walk {
       await this.#tree.calls.close(child.fd)
       return false
     }
-    await this.#push(levelOf(`${level.prefix}${key}`, child, stats))
+    await this.#push(levelOf({ prefix: `${level.prefix}${key}`, directory: child, stats }, this.#tree))
     return true
   }
 
@@ -121,6 +129,23 @@ export class Walk {
     this.#levels.push(level)
     const far = this.#levels[this.#levels.length - 1 - openLevelsMax]
     if (far !== undefined) await this.#closeLevel(far)
+  }
+
+  /** Before the lower level is closed its `..` opens the one above: one call where the way from the root takes one a level. */
+  async #pop(level: Level): Promise<void> {
+    this.#levels.pop()
+    const above = this.#levels.at(-1)
+    if (above !== undefined && above.directory === null && level.directory !== null) {
+      try {
+        const directory = await openChild(level.directory, '..', 'directory')
+        if (inodeText(await this.#tree.calls.stat(directory.fd)) === above.inode) above.directory = directory
+        else await this.#tree.calls.close(directory.fd)
+      } catch (error) {
+        // The way from the root will say what is wrong.
+        failureOf(error)
+      }
+    }
+    await this.#closeLevel(level)
   }
 
   async #closeLevel(level: Level): Promise<void> {
@@ -162,8 +187,7 @@ export class Walk {
       if (level === undefined) return null
       const step = await this.#nextIn(level, Math.max(1, Math.min(ahead, lookAheadMax)))
       if (step === null) {
-        await this.#closeLevel(level)
-        this.#levels.pop()
+        await this.#pop(level)
         continue
       }
       level.floor = step.key
@@ -283,7 +307,7 @@ export class Walk {
       // What was opened counts, not what lstat saw before: it may be another directory, or mounted by now.
       const entry = this.#entry(place.name, { stats, link: null, code: null })
       if (this.#isBeyond(stats)) return entry
-      const level = levelOf(place.prefix, directory, stats)
+      const level = levelOf({ prefix: place.prefix, directory, stats }, this.#tree)
       level.names = await readNames(directory, { keeps: () => true, isHuge: level.isHuge, namesMax })
       isKept = true
       await this.#push(level)

@@ -2,3 +2,4 @@ import { sourceContract } from '#test/contracts/source.contract'
 import { TreeFixture } from './tree-fixture.ts'
 
 sourceContract('files', () => Promise.resolve(new TreeFixture()))
+sourceContract('files treated as remote', () => Promise.resolve(new TreeFixture({ isRemote: true })))

@@ -11,15 +11,25 @@ export const isRoot = process.getuid?.() === 0
 /** A folder of its own for each test, removed by `close`; GNU rm goes deeper than Node's. */
 export class TreeFixture {
   readonly root: string = fs.mkdtempSync(join(tmpdir(), 'source-'))
-  readonly source: Source = openFileSource({ root: this.root, isSameFileSystemOnly: true })
+  readonly source: Source
+  readonly #isRemote: boolean
   readonly #others: Source[] = []
+
+  constructor(options: { readonly isRemote: boolean } = { isRemote: false }) {
+    this.#isRemote = options.isRemote
+    this.source = this.again()
+  }
 
   path(name: string | Bytes): Buffer {
     return Buffer.concat([Buffer.from(`${this.root}/`), Buffer.from(name)])
   }
 
   again(): Source {
-    const source = openFileSource({ root: Buffer.from(this.root), isSameFileSystemOnly: true })
+    const source = openFileSource({
+      root: Buffer.from(this.root),
+      isSameFileSystemOnly: true,
+      isRemote: this.#isRemote,
+    })
     this.#others.push(source)
     return source
   }
@@ -66,7 +76,7 @@ export class TreeFixture {
   readonly deny: ((name: string | Bytes) => void) | null = isRoot ? null : (name) => fs.chmodSync(this.path(name), 0)
 
   async close(): Promise<void> {
-    for (const source of [this.source, ...this.#others]) await source.close()
+    for (const source of this.#others) await source.close()
     spawnSync('chmod', ['-R', 'u+rwX', this.root])
     spawnSync('rm', ['-rf', this.root])
   }
@@ -80,10 +90,10 @@ function waitForTick(root: string): void {
     return fs.statSync(probe, { bigint: true }).ctimeNs
   }
   const before = stamp()
-  for (let attempt = 0; attempt < 1000 && stamp() === before; attempt += 1) spawnPause()
+  for (let attempt = 0; attempt < 1000 && stamp() === before; attempt += 1) pauseOneMs()
   fs.unlinkSync(probe)
 }
 
-function spawnPause(): void {
+function pauseOneMs(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
 }
