@@ -19,20 +19,21 @@ const longFolder = '%long/'
 
 const slash = 0x2f
 const percent = 0x25
+const dot = 0x2e
 const escapes: readonly string[] = Array.from(
   { length: 256 },
   (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
 )
 /** A percent sign is escaped only where the text behind it would read as one of our own signs. */
 const ownSign = /^(?:[0-9A-F]{2}|empty|more|long|probe)/
-/** Words of the longest sign behind the percent. */
+/** Bytes of the longest sign behind the percent. */
 const signBytes = 5
-/** Unicode White_Space, as stores trim it. */
+/** Unicode White_Space: MinIO trims it before it looks for dots. */
 const dotsInBlanks =
   /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*\.{1,2}[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/
 /** Names that are their own keys, whatever the prefix: plain ASCII, no percent, no odd segment; length is looked at apart. */
 const plainName = /^[\x20-\x24\x26-\x2e\x30-\x7e]+(?:\/[\x20-\x24\x26-\x2e\x30-\x7e]+)*$/
-const dotSegment = /(?:^|\/) *\.{1,2} *(?:\/|$)/
+const dotSegment = /(?:^|[\\/]) *\.{1,2} *(?:[\\/]|$)/
 
 /** Length of the UTF-8 sequence at `at` that may stand in a key; 0 when the byte there has to be escaped. */
 function sequenceBytes(name: Bytes, at: number): number {
@@ -48,46 +49,62 @@ function sequenceBytes(name: Bytes, at: number): number {
   return text === '\ufffe' || text === '\uffff' ? 0 : length
 }
 
+/** Places of dots that stand for a folder or its parent: alone in the segment, or between backslashes, as MinIO sees it. */
+function foldingDots(segment: Bytes): ReadonlySet<number> {
+  const places = new Set<number>()
+  let start = 0
+  for (const part of segment.includes('.') ? segment.toString('latin1').split('\\') : []) {
+    const end = start + part.length
+    if (dotsInBlanks.test(segment.toString('utf8', start, end))) {
+      for (let at = start; at < end; at += 1) if (segment[at] === dot) places.add(at)
+    }
+    start = end + 1
+  }
+  return places
+}
+
 /** The segment as pieces that must not be cut: escapes and whole characters. */
 function unitsOf(segment: Bytes): string[] {
-  const isDots = dotsInBlanks.test(segment.toString('utf8'))
+  const dots = foldingDots(segment)
   const units: string[] = []
   for (let at = 0; at < segment.length; ) {
     const byte = segment[at] ?? 0
     const isSign = byte === percent && ownSign.test(segment.toString('latin1', at + 1, at + 1 + signBytes))
-    const length = isSign || (isDots && byte === 0x2e) ? 0 : sequenceBytes(segment, at)
+    const length = isSign || dots.has(at) ? 0 : sequenceBytes(segment, at)
     units.push(length === 0 ? (escapes[byte] ?? '') : segment.toString('utf8', at, at + length))
     at += Math.max(length, 1)
   }
   return units
 }
 
-/** Dots that were alone only because the segment was cut before them. */
-function closedPiece(piece: string): string {
-  return dotsInBlanks.test(piece) ? piece.replaceAll('.', '%2E') : piece
+function escaped(unit: string): string {
+  const isEscape = unit.length > 1 && unit.startsWith('%')
+  return isEscape ? unit : Array.from(Buffer.from(unit, 'utf8'), (byte) => escapes[byte]).join('')
+}
+
+/**
+ * Cut so that each piece fits a segment. The character behind a cut is escaped, so that no cut sets dots or blanks alone.
+ */
+function cutSegment(units: readonly string[]): string {
+  const pieces: string[] = []
+  let rest = units
+  while (Buffer.byteLength(rest.join('')) > segmentBytesMax) {
+    let bytes = 0
+    const end = rest.findIndex((unit) => {
+      bytes += Buffer.byteLength(unit)
+      return bytes > segmentBytesMax - continued.length
+    })
+    pieces.push(rest.slice(0, end).join('') + continued)
+    rest = rest.slice(end).map((unit, index) => (index === 0 ? escaped(unit) : unit))
+  }
+  return [...pieces, rest.join('')].join('/')
 }
 
 function encodedSegment(segment: Bytes): string {
   if (segment.length === 0) return emptySegment
   const units = unitsOf(segment)
   const whole = units.join('')
-  if (Buffer.byteLength(whole) <= segmentBytesMax) return whole
-  const pieces: string[] = []
-  let piece = ''
-  let bytes = 0
-  let left = Buffer.byteLength(whole)
-  for (const unit of units) {
-    const unitBytes = Buffer.byteLength(unit)
-    if (left > segmentBytesMax - bytes && bytes + unitBytes > segmentBytesMax - continued.length) {
-      pieces.push(piece + continued)
-      piece = ''
-      bytes = 0
-    }
-    piece += unit
-    bytes += unitBytes
-    left -= unitBytes
-  }
-  return [...pieces, closedPiece(piece)].join('/')
+  return Buffer.byteLength(whole) <= segmentBytesMax ? whole : cutSegment(units)
 }
 
 function segmentsOf(name: Bytes): Bytes[] {

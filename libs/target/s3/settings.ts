@@ -53,8 +53,6 @@ export interface S3Settings {
   readonly clock: Clock
   readonly random: Random
   readonly deadlines: S3Deadlines
-  /** Links and directories become small objects (docs/keys.md). */
-  readonly storesEntries: boolean
 }
 
 export const defaultDeadlines: S3Deadlines = {
