@@ -1,6 +1,6 @@
 // Folds of the chunks topic. Local status from the chunk's own partition, all else as joins (rule 4).
 import type { EventOf, WaybillEvent } from '#schemas/events'
-import type { Proof } from '#schemas/records'
+import type { Proof, TransferredEntry, VerifiedEntry } from '#schemas/records'
 import type { ChunkRow, Exception, PartitionRow } from '#schemas/rows'
 import { type Life, type LifeEvent, stepChunk } from './chunk-life.ts'
 import { keyOf, parseChunkKey } from './keys.ts'
@@ -73,22 +73,28 @@ function unlease(rows: Rows, partition: PartitionRow, at: RecordPlace, chunkKey:
   rows.set(keyOf.partition('chunks', at.partition), { ...partition, leased })
 }
 
+/** What is to be said of an extent beyond that it was written. */
+function notedOutcome(entry: TransferredEntry): Exception['outcome'] | null {
+  switch (entry.outcome) {
+    case 'written':
+      return null
+    case 'given':
+      return entry.isOurs ? null : 'already_there'
+    case 'changed':
+      return 'changed'
+    case 'conflict':
+      return 'failed'
+    case 'failed':
+      return outcomeOfCode(entry.code ?? 'INTERNAL')
+  }
+}
+
 /** Extents of a transfer that are not simply written. */
 function notedOf(event: EventOf<'ChunkTransferred'>): readonly Exception[] {
-  return event.entries.flatMap((entry, index): Exception[] => {
-    const exception = { index, item: entry.item, generation: entry.generation, bytes: entry.bytes, code: entry.code }
-    switch (entry.outcome) {
-      case 'written':
-        return []
-      case 'given':
-        return entry.isOurs ? [] : [{ ...exception, outcome: 'already_there' }]
-      case 'changed':
-        return [{ ...exception, outcome: 'changed' }]
-      case 'conflict':
-        return [{ ...exception, outcome: 'failed' }]
-      case 'failed':
-        return [{ ...exception, outcome: outcomeOfCode(entry.code ?? 'INTERNAL') }]
-    }
+  return event.entries.flatMap((entry, index) => {
+    const { item, generation, bytes, code } = entry
+    const outcome = notedOutcome(entry)
+    return outcome === null ? [] : [{ index, item, generation, bytes, code, outcome }]
   })
 }
 
@@ -144,21 +150,25 @@ function foldRefusal(rows: Rows, event: EventOf<'ChunkFailed'>): Verdict {
   return folded
 }
 
+function disprovedOutcome(entry: VerifiedEntry): { outcome: Exception['outcome']; code: string } | null {
+  switch (entry.outcome) {
+    case 'verified':
+    case 'not_written':
+      return null
+    case 'mismatch':
+      return { outcome: 'mismatched', code: 'DIGEST_MISMATCH' }
+    case 'missing':
+      return { outcome: 'missing', code: 'TARGET_MISSING' }
+    case 'unverifiable':
+      return { outcome: 'unverifiable', code: 'TARGET_UNREADABLE' }
+  }
+}
+
 function disprovedOf(proof: Proof): readonly Exception[] {
-  return proof.entries.flatMap((entry, index): Exception[] => {
-    const { item, generation, bytes, code } = entry
-    const exception = { index, item, generation, bytes, code }
-    switch (entry.outcome) {
-      case 'verified':
-      case 'not_written':
-        return []
-      case 'mismatch':
-        return [{ ...exception, outcome: 'mismatched', code: code ?? 'DIGEST_MISMATCH' }]
-      case 'missing':
-        return [{ ...exception, outcome: 'missing', code: code ?? 'TARGET_MISSING' }]
-      case 'unverifiable':
-        return [{ ...exception, outcome: 'unverifiable', code: code ?? 'TARGET_UNREADABLE' }]
-    }
+  return proof.entries.flatMap((entry, index) => {
+    const { item, generation, bytes } = entry
+    const found = disprovedOutcome(entry)
+    return found === null ? [] : [{ index, item, generation, bytes, ...found, code: entry.code ?? found.code }]
   })
 }
 

@@ -4,7 +4,7 @@ import type { ListedItem, Place } from '#schemas/records'
 import type { ListingRow, UploadRow } from '#schemas/rows'
 import { standingClaim } from './fold-chunk.ts'
 import { chunkIdOf, keyOf, pageIdOf } from './keys.ts'
-import { isPacked, type PagePlan, planPage } from './plan.ts'
+import { contentBytes, isPacked, type PagePlan, planPage } from './plan.ts'
 import { changeTally, countCode, placeInPack, setChunk, setOwed, setUpload } from './row-effects.ts'
 import { emptyChunk, emptyListing, emptyPage, emptyUpload, type RecordPlace, type Rows } from './rows.ts'
 import { addSums, isFinalOutcome, noSums, type Sums } from './tally.ts'
@@ -24,8 +24,6 @@ export type ListingEvent = Extract<
   }
 >
 
-const bytesOfItem = (item: ListedItem): number => (item.kind === 'file' ? item.identity.size : 0)
-
 /** Places of the items that a page plans, by their place in the page. */
 export function placesOf(page: EventOf<'ItemsListed'>, plan: PagePlan): ReadonlyMap<number, Place> {
   const places = new Map<number, Place>()
@@ -34,7 +32,7 @@ export function placesOf(page: EventOf<'ItemsListed'>, plan: PagePlan): Readonly
     for (const [index, itemIndex] of pack.indexes.entries()) {
       const item = page.items[itemIndex]
       if (item === undefined) continue
-      places.set(itemIndex, placeInPack(id(pack.n), { index, generation: item.generation, bytes: bytesOfItem(item) }))
+      places.set(itemIndex, placeInPack(id(pack.n), { index, generation: item.generation, bytes: contentBytes(item) }))
     }
   }
   for (const upload of plan.uploads) {
@@ -46,7 +44,7 @@ export function placesOf(page: EventOf<'ItemsListed'>, plan: PagePlan): Readonly
       index: 0,
       count: upload.chunks,
       generation: item.generation,
-      bytes: bytesOfItem(item),
+      bytes: contentBytes(item),
       outcome: null,
       code: null,
     })
@@ -65,7 +63,7 @@ export function placeOfItem(page: EventOf<'ItemsListed'>, index: number, planned
       index,
       count: 0,
       generation: item.generation,
-      bytes: bytesOfItem(item),
+      bytes: contentBytes(item),
       outcome: item.outcome,
       code: item.code,
     }
@@ -114,7 +112,7 @@ function noteCorrection(rows: Rows, event: EventOf<'ItemsListed'>, item: ListedI
 function foldItem(rows: Rows, event: EventOf<'ItemsListed'>, index: number, places: ReadonlyMap<number, Place>): void {
   const item = event.items[index] as ListedItem
   if (item.carried !== null) return
-  const bytes = bytesOfItem(item)
+  const bytes = contentBytes(item)
   if (item.previous !== null) supersede(rows, event.job, item.item, item.previous)
   const outcomes: Sums['outcomes'] = [
     { outcome: 'listed', items: 1, bytes },

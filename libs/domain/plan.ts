@@ -51,7 +51,11 @@ export function isPacked(item: Plannable): boolean {
 /** Keys may take three times the name's bytes. */
 const encodedBytesOf = (item: Plannable): number => extentEncodedBytes + item.name.length * 4 + (item.link?.length ?? 0)
 
-const payloadOf = (item: Plannable): number => (item.kind === 'file' ? item.identity.size : 0)
+/** Bytes of content: of a file its length, of a link that of its text, else 0. Totals add these up. */
+export function contentBytes(item: Pick<Plannable, 'kind' | 'link' | 'identity'>): number {
+  if (item.kind === 'file') return item.identity.size
+  return item.kind === 'symlink' ? (item.link?.length ?? 0) : 0
+}
 
 function packsOf(items: readonly Plannable[], packBytes: number): readonly (readonly number[])[] {
   const packs: number[][] = []
@@ -63,11 +67,11 @@ function packsOf(items: readonly Plannable[], packBytes: number): readonly (read
     const fits =
       open !== undefined &&
       open.length < packEntriesMax &&
-      bytes + payloadOf(item) <= packBytes &&
+      bytes + contentBytes(item) <= packBytes &&
       encoded + encodedBytesOf(item) <= packEncodedBytesMax
     if (fits) open.push(index)
     else packs.push([index])
-    bytes = (fits ? bytes : 0) + payloadOf(item)
+    bytes = (fits ? bytes : 0) + contentBytes(item)
     encoded = (fits ? encoded : 0) + encodedBytesOf(item)
   }
   return packs
@@ -91,7 +95,7 @@ export function countsOf(items: readonly Plannable[], packBytes: number): PageCo
   const plan = planPage(items, packBytes)
   return {
     items: items.length,
-    bytes: items.reduce((sum, item) => sum + payloadOf(item), 0),
+    bytes: items.reduce((sum, item) => sum + contentBytes(item), 0),
     chunks: plan.packs.length + plan.uploads.reduce((sum, upload) => sum + upload.chunks, 0),
     uploads: plan.uploads.length,
   }

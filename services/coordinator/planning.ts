@@ -4,7 +4,7 @@ import type { UnplannedPage } from '#libs/domain/decide-coordinator'
 import { codeOf, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import { chunkIdOf, keyOf, parseChunkId } from '#libs/domain/keys'
 import { type PartitionLoad, partitionAt, placeChunks } from '#libs/domain/placement'
-import { partBytesOf, planPage, rangeOfPart } from '#libs/domain/plan'
+import { contentBytes, partBytesOf, planPage, rangeOfPart } from '#libs/domain/plan'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { readEvent, readWholeChunk } from '#libs/projection/item-reader'
 import type { ObjectState } from '#libs/target/target'
@@ -50,7 +50,7 @@ export async function planPacks(context: CoordinatorContext, page: UnplannedPage
   return planPage(items, packBytes).packs.map(({ n, indexes }) => {
     const extents = indexes.map((index) => {
       const item = items[index] as ListedItem
-      return extentOf(context, item, { offset: 0, length: item.kind === 'file' ? item.identity.size : 0 })
+      return extentOf(context, item, { offset: 0, length: contentBytes(item) })
     })
     const chunk = chunkIdOf({ ...page.id, n })
     const bare = { upload: null, part: null, givenSeal: null, copy: null }
