@@ -26,15 +26,13 @@ function usage(problem: string): WaybillError {
   return new WaybillError('USAGE', { problem })
 }
 
-/** Names of WAYBILL_* variables that mean nothing: most likely a slip, but they may belong to something else. */
-function unknownVariables(environment: Environment): readonly string[] {
+/** Names that look like a slip of the fingers; other WAYBILL_* variables may belong to something else. */
+function misspeltVariables(environment: Environment): readonly string[] {
   const known = optionNames.map(environmentName).filter((name) => name !== null)
-  return [...environment.waybill.keys()]
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const best = nearest(name, known)
-      return `the variable ${name} is not used${best === null ? '' : `; did you mean ${best}?`}`
-    })
+  return [...environment.waybill.keys()].flatMap((name) => {
+    const best = known.includes(name) ? null : nearest(name, known)
+    return best === null ? [] : [`the variable ${name} is not used; did you mean ${best}?`]
+  })
 }
 
 async function findConfig(
@@ -73,7 +71,7 @@ export async function resolveSettings(
     origins,
     aliases: file?.aliases ?? new Map(),
     config: { path, isFound: file !== null },
-    warnings: unknownVariables(environment),
+    warnings: misspeltVariables(environment),
   }
 }
 

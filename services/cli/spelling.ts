@@ -32,13 +32,13 @@ function distance(left: string, right: string): number {
 export function nearest(typed: string, known: readonly string[]): string | null {
   if (typed.length > typedCharactersMax) return null
   const letters = typed.replace(/^-+/, '').length
-  const begun = known.filter((word) => word.startsWith(typed.toLowerCase()))
+  const begun = known.filter((word) => word.toLowerCase().startsWith(typed.toLowerCase()))
   if (letters > 1 && begun.length === 1) return begun[0] ?? null
   const limit = Math.min(3, Math.max(1, Math.floor(letters / 3)))
   let best: string | null = null
   let bestDistance = limit + 1
   for (const word of known) {
-    const candidate = distance(typed.toLowerCase(), word)
+    const candidate = distance(typed.toLowerCase(), word.toLowerCase())
     if (candidate < bestDistance) {
       best = word
       bestDistance = candidate

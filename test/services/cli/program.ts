@@ -1,0 +1,58 @@
+// Starts the real program as a user does, in an environment of its own.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface ProgramEnd {
+  readonly code: number | null
+  readonly output: string
+  readonly notices: string
+}
+
+const main = join(import.meta.dirname, '../../../services/cli/main.ts')
+const secondsMax = 30
+
+export interface ProgramPlace {
+  readonly folder: string
+  readonly environment?: Readonly<Record<string, string>>
+  readonly input?: string
+}
+
+/** A folder that is home, configuration and state at once; removed by the returned function. */
+export function createPlace(): ProgramPlace & { remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'waybill-cli-'))
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+export function runProgram(words: readonly string[], place: ProgramPlace): Promise<ProgramEnd> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      ['--conditions=source', '--disable-warning=ExperimentalWarning', main, ...words],
+      {
+        cwd: place.folder,
+        env: {
+          PATH: '/usr/bin:/bin',
+          HOME: place.folder,
+          XDG_CONFIG_HOME: join(place.folder, 'config'),
+          XDG_STATE_HOME: join(place.folder, 'state'),
+          ...place.environment,
+        },
+        stdio: 'pipe',
+        timeout: secondsMax * 1000,
+      },
+    )
+    let output = ''
+    let notices = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      notices += text
+    })
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, output, notices }))
+    child.stdin.end(place.input ?? '')
+  })
+}
