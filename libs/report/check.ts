@@ -1,6 +1,7 @@
 // Every check of a report, line by line: bytes canonical, items in order, totals, Merkle root, digest of all bytes,
 // verdict, signature. Those that cover everything stand at the end.
 import { createHash } from 'node:crypto'
+import { orderOf } from '#libs/domain/name-order'
 import {
   checkSignature,
   countTotals,
@@ -14,7 +15,7 @@ import {
 import type { PartLine, ReportForm } from './frame.ts'
 import { headerProblem, isJsonObject, isReportHeader, type ReportHeader } from './header.ts'
 import type { PublicKey } from './keys.ts'
-import { orderOf, type ReportLeaf } from './leaf.ts'
+import type { ReportLeaf } from './leaf.ts'
 import { LeafProblem, parseLeaf } from './leaf-check.ts'
 import { invalidReport } from './lines.ts'
 import { createMerkleTree, leafHash } from './merkle.ts'

@@ -73,10 +73,3 @@ export function encodeLeaf(leaf: ReportLeaf): string {
     `"mtime_ns":${quoted(source.mtime_ns)},"size":${source.size}}}`
   )
 }
-
-const directorySlash = Buffer.from('/')
-
-/** The place of an item in the report: its raw name, `/` behind a directory's, compared byte by byte. */
-export function orderOf(name: Buffer, kind: ItemKind): Buffer {
-  return kind === 'directory' ? Buffer.concat([name, directorySlash]) : name
-}

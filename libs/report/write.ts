@@ -1,6 +1,7 @@
 // Writes a report in its master form, ndjson: header, one line an item, verdict, footer, signature. Streams: memory does not grow
 // with the number of items.
 import { createHash } from 'node:crypto'
+import { orderOf } from '#libs/domain/name-order'
 import {
   countTotals,
   encodeLine,
@@ -12,7 +13,7 @@ import {
 } from './footer.ts'
 import { type ReportFacts, type ReportHeader, reportFormat, reportVersion } from './header.ts'
 import type { SigningKey } from './keys.ts'
-import { encodeLeaf, orderOf, type ReportLeaf } from './leaf.ts'
+import { encodeLeaf, type ReportLeaf } from './leaf.ts'
 import { createMerkleTree, leafHash } from './merkle.ts'
 import type { Sink } from './output.ts'
 
