@@ -1,8 +1,10 @@
 // Finds out what the target's file system can do, by trying, in a scratch folder that is removed again.
+
 import fs, { constants } from 'node:fs'
 import { geteuid } from 'node:process'
 import type { ErrorCode } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
+import { longMax } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import { truncate } from './file-calls.ts'
 import { writeMark } from './file-dress.ts'
@@ -14,7 +16,7 @@ import { lookAt } from './lookup.ts'
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants
 const directFlag: number | undefined = constants.O_DIRECT
 /** The kernel holds sizes in 63 bits; ours are doubles. */
-const sizeBytesMax = Number.MAX_SAFE_INTEGER
+const sizeBytesMax = longMax
 const bisectionsMax = 54
 const scratchFoldersMax = 100
 

@@ -41,9 +41,9 @@ export class FileUploads implements TargetUploads {
     this.#nextId = nextId
   }
 
-  find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null> {
+  async find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null> {
     throwIfAborted(signal)
-    return findObject(this.#fileRoot, key)
+    return await findObject(this.#fileRoot, key)
   }
 
   async open(request: OpenUploadRequest, signal: AbortSignal): Promise<string> {

@@ -66,9 +66,9 @@ export class FileWriter implements TargetWriter {
     }
   }
 
-  find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null> {
+  async find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null> {
     throwIfAborted(signal)
-    return findObject(this.#fileRoot, key)
+    return await findObject(this.#fileRoot, key)
   }
 
   async put(request: PutRequest, signal: AbortSignal): Promise<Put> {
