@@ -1,10 +1,12 @@
 // Names are bytes; this is how people see them. Never used as an identity: use the bytes.
 
-/** Controls, line and paragraph separators, marks that turn the direction of text, invisible and unassigned characters. */
-const unsafeCharacter = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
+/** Controls, separators, marks that turn the direction of text, invisible, unassigned and blank characters but the space. */
+const unseen = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}|\u2800/u
 
-function hex(byte: number): string {
-  return `\\x${byte.toString(16).padStart(2, '0')}`
+const encoder = new TextEncoder()
+
+function percentEscaped(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 }
 
 /** Length of the valid UTF-8 sequence at `start`, 0 when there is none (RFC 3629). */
@@ -47,30 +49,49 @@ export function unitsOf(bytes: Uint8Array): ArrayLike<number> {
 }
 
 /**
- * One line of text that cannot act on a terminal: control and invisible characters, a backslash, and bytes that are not
- * UTF-8 are written `\xHH` or `\u{H}`. Two different names never look the same.
+ * One line of text that cannot act on a terminal: what cannot be seen, `%`, and bytes that are not UTF-8 are written
+ * `%HH`, byte by byte. Two different names never look the same; percent-decoding gives the bytes back.
  */
 export function showName(bytes: Uint8Array): string {
   let shown = ''
   const units = unitsOf(bytes)
-  for (let index = 0; index < units.length; index += 1) shown += showUnit(units[index] ?? 0)
-  return shown
-}
-
-function showUnit(unit: number): string {
-  if (unit >= invalidByte) return hex(unit - invalidByte)
-  const character = String.fromCodePoint(unit)
-  if (character === '\\') return '\\\\'
-  if (!unsafeCharacter.test(character)) return character
-  return unit < 0x80 ? hex(unit) : `\\u{${unit.toString(16)}}`
-}
-
-/** The same for text that is known to be text (an error of a server, a path that was typed), backslashes left alone. */
-export function showText(text: string): string {
-  let shown = ''
-  for (const character of text) {
-    const unit = character.codePointAt(0) ?? 0
-    shown += character === '\\' ? character : showUnit(unit)
+  for (let index = 0; index < units.length; index += 1) {
+    const unit = units[index] ?? 0
+    shown += unit === percent ? '%25' : showUnit(unit)
   }
   return shown
+}
+
+const percent = 0x25
+
+function showUnit(unit: number): string {
+  if (unit >= invalidByte) return percentEscaped(Uint8Array.of(unit - invalidByte))
+  const character = String.fromCodePoint(unit)
+  return unseen.test(character) ? percentEscaped(encoder.encode(character)) : character
+}
+
+/** The same for text that is known to be text (an error of a server, a path that was typed); `%` is left alone. */
+export function showText(text: string): string {
+  let shown = ''
+  for (const character of text) shown += showUnit(character.codePointAt(0) ?? 0)
+  return shown
+}
+
+/** The bytes of a name that was written by `showName`; null when a `%` is not followed by two hex digits. */
+export function readShownName(shown: string): Uint8Array | null {
+  const bytes: number[] = []
+  for (let index = 0; index < shown.length; ) {
+    const point = shown.codePointAt(index) ?? 0
+    if (point === percent) {
+      const hex = shown.slice(index + 1, index + 3)
+      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return null
+      bytes.push(Number.parseInt(hex, 16))
+      index += 3
+    } else {
+      const character = String.fromCodePoint(point)
+      bytes.push(...encoder.encode(character))
+      index += character.length
+    }
+  }
+  return Uint8Array.from(bytes)
 }

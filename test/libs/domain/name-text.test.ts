@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { invalidByte, showName, showText, unitsOf } from '#libs/domain/name-text'
+import { invalidByte, readShownName, showName, showText, unitsOf } from '#libs/domain/name-text'
 
 const asBytes = fc.uint8Array({ maxLength: 40 })
 
@@ -11,17 +11,19 @@ test('two different names never look the same', () => {
       assert.equal(showName(left) === showName(right), Buffer.from(left).equals(right))
     }),
   )
-  assert.notEqual(showName(Buffer.from('\\xff')), showName(Buffer.from([0xff])))
+  assert.notEqual(showName(Buffer.from('%FF')), showName(Buffer.from([0xff])))
+  fc.assert(fc.property(asBytes, (name) => Buffer.from(name).equals(readShownName(showName(name)) ?? Buffer.from('?'))))
+  assert.equal(readShownName('50%'), null)
 })
 
 test('what is shown cannot act on a terminal or hide', () => {
   const odd = ['\u001b[2J', 'a\nb', '\u202egpj.exe', 'a\u200bb', '\u0085', '\ufeff', 'é', '日本']
   assert.deepEqual(
     odd.map((name) => showName(Buffer.from(name))),
-    ['\\x1b[2J', 'a\\x0ab', '\\u{202e}gpj.exe', 'a\\u{200b}b', '\\u{85}', '\\u{feff}', 'é', '日本'],
+    ['%1B[2J', 'a%0Ab', '%E2%80%AEgpj.exe', 'a%E2%80%8Bb', '%C2%85', '%EF%BB%BF', 'é', '日本'],
   )
   fc.assert(fc.property(asBytes, (name) => assert.match(showName(name), /^[^\p{C}\p{Zl}\p{Zp}]*$/u)))
-  assert.equal(showText('C:\\x\u0007'), 'C:\\x\\x07')
+  assert.equal(showText('49 %\u0007'), '49 %%07')
 })
 
 test('valid UTF-8 gives its code points, everything else single bytes', () => {

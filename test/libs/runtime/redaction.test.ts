@@ -68,7 +68,7 @@ test('log lines are JSON, readable by their owner alone, with names as people se
         level: 'warn',
         job: 'j',
         token: '[redacted]',
-        name: 'a\\x0a\\xff',
+        name: 'a%0A%FF',
         uri: 's3://k:[redacted]@b',
         msg: 'chunk failed, will retry',
       },
