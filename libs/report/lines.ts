@@ -10,7 +10,7 @@ export interface Line {
   readonly bytes: Buffer
 }
 
-const blockBytes = 1024 * 1024
+const blockBytes = 256 * 1024
 const lineEnd = 0x0a
 
 export function invalidReport(line: number, reason: string, cause?: unknown): WaybillError {
