@@ -2,8 +2,8 @@
 // master, so that a printed sheet can be traced to it. Cells that a spreadsheet would run as a formula get an apostrophe
 // in front (OWASP, "CSV Injection").
 
+import { showName } from '#libs/domain/name-text'
 import type { CheckedReport } from './check.ts'
-import { displayBase64 } from './display-name.ts'
 import type { ReportFooter } from './footer.ts'
 import type { ReportLeaf } from './leaf.ts'
 import type { Sink } from './output.ts'
@@ -40,13 +40,13 @@ const rowText = (row: Row): string => `${columns.map((column) => cell(row[column
 function rowOfLeaf(leaf: ReportLeaf): Row {
   const [first] = leaf.chunks
   return {
-    name: displayBase64(leaf.name),
+    name: showName(Buffer.from(leaf.name, 'base64')),
     name_base64: leaf.name,
     kind: leaf.kind,
     size: String(leaf.size),
     outcome: leaf.outcome,
     code: leaf.code ?? '',
-    key: leaf.key === null ? '' : displayBase64(leaf.key),
+    key: leaf.key === null ? '' : showName(Buffer.from(leaf.key, 'base64')),
     key_base64: leaf.key ?? '',
     seal: leaf.seal ?? '',
     source_mtime_ns: leaf.source.mtime_ns,

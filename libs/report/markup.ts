@@ -1,6 +1,6 @@
 // HTML that cannot forget to escape: a template's values are text unless they are markup themselves. Text from outside is
 // also made visible: what cannot be seen, or turns the direction of writing, is shown by its code point.
-import { displayBase64 } from './display-name.ts'
+import { showName } from '#libs/domain/name-text'
 
 export interface Markup {
   readonly html: string
@@ -41,9 +41,9 @@ function visibleText(text: string): string {
   return seen.map((piece, index) => piece + (index < hidden.length ? codePoint(hidden[index] ?? '') : '')).join('')
 }
 
-/** A name in base64, as `displayName` shows it, its escaped bytes set apart. */
+/** A name in base64, as `showName` shows it, its escaped bytes set apart. */
 export function nameMarkup(name: string): Markup {
-  const html = displayBase64(name)
+  const html = showName(Buffer.from(name, 'base64'))
     .split(/((?:%[0-9A-F]{2})+)/)
     .map((piece, index) => (index % 2 === 1 ? `<span class="unseen">${piece}</span>` : escapeText(piece)))
     .join('')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { showName } from '#libs/domain/name-text'
 import { writeCsv } from '#libs/report/csv'
-import { displayName } from '#libs/report/display-name'
 import type { ReportLeaf } from '#libs/report/leaf'
 import { writeWholeFile } from '#libs/report/output'
 import { writeReport } from '#libs/report/write'
@@ -59,7 +59,7 @@ test('another reader of csv finds the same cells', async (context) => {
 })
 
 test('shown names hide nothing, differ as the names do, and decode back to their bytes', () => {
-  const shown = oddNames.map((name) => displayName(name))
+  const shown = oddNames.map((name) => showName(name))
   assert.equal(new Set(shown).size, oddNames.length)
   for (const [index, text] of shown.entries()) {
     assert.doesNotMatch(text, /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u)
