@@ -38,6 +38,20 @@ export async function listFrom(source: Source, cursor: Bytes | null, limits: Lis
   return entries
 }
 
+/** Each page from a source of its own, as after a crash. */
+export async function listByPages(open: () => Source, entriesMax: number): Promise<SourceEntry[]> {
+  const entries: SourceEntry[] = []
+  let cursor: Bytes | null = null
+  do {
+    const source = open()
+    const page = await source.list(cursor, { entriesMax, nameBytesMax: 262_144 }, neverAborted)
+    await source.close()
+    entries.push(...page.entries)
+    cursor = page.cursor
+  } while (cursor !== null)
+  return entries
+}
+
 /** latin1, a slash behind directories: comparing these strings compares the port's order. */
 export function keysOf(entries: readonly SourceEntry[]): string[] {
   return entries.map((entry) => `${entry.name.toString('latin1')}${entry.kind === 'directory' ? '/' : ''}`)
@@ -207,6 +221,7 @@ function kindPromises(promise: Promised): void {
         ['f', null, null],
       ],
     )
+    assert.deepEqual(await listByPages(() => fixture.again(), 1), entries)
     const file = entries.at(1)
     assert.ok(file !== undefined)
     await assert.rejects(fixture.source.open(file.name, file.identity), isCode('SOURCE_UNREADABLE'))

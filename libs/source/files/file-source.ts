@@ -10,7 +10,7 @@ import { errnoOf, type FileSystem, failureOf, fileSystemOf, flags, openPath } fr
 import { type Directory, descend, directoryAt, OpenDirectories } from './directories.ts'
 import { entryOf, findEntry } from './entry.ts'
 import { openReader } from './reader.ts'
-import { type Tree, Walk } from './walk.ts'
+import { cursorAfter, type Tree, Walk } from './walk.ts'
 
 export interface FileSourceOptions {
   /** May be a link itself: the tree is what it leads to when the source is first used. */
@@ -79,11 +79,6 @@ function splitName(name: Bytes): { readonly prefix: string; readonly last: strin
   }
   const last = segments.at(-1) ?? ''
   return { prefix: text.slice(0, text.length - last.length), last }
-}
-
-function cursorAfter(entry: SourceEntry): string {
-  const name = entry.name.toString('latin1')
-  return entry.kind === 'directory' ? `${name}/` : name
 }
 
 class FileSource implements Source {
@@ -193,6 +188,7 @@ class FileSource implements Source {
     return openReader({ directories, calls, rootDevice: bounds.rootDevice, prefix, name: last, expected })
   }
 
+  /** Calls in flight must have settled: descriptors are numbers, and numbers are used again. */
   async close(): Promise<void> {
     const opening = this.#opened
     this.#opened = null
@@ -216,7 +212,7 @@ async function fillPage(walk: Walk, limits: ListLimits, signal: AbortSignal): Pr
     const last = entries.at(-1)
     // One entry always fits, or a listing could stand still.
     if (last !== undefined && (entries.length >= limits.entriesMax || nameBytes > limits.nameBytesMax)) {
-      return { entries, cursor: Buffer.from(cursorAfter(last), 'latin1') }
+      return { entries, cursor: cursorAfter(last) }
     }
     walk.take()
     entries.push(entry)

@@ -2,7 +2,9 @@
 //
 // The order needs to know which names are directories (`a.txt` stands before `a/`), and the names come without types. But only
 // names that begin with a directory's name can stand between: so a directory found at its name waits on a small stack until
-// the next name is greater than its name with the slash. A cursor is the last listed name, with a slash if it was a directory.
+// the next name is greater than its name with the slash.
+//
+// A cursor is the last listed name; with a slash behind a directory that was entered, with two behind one that was not.
 import type { BigIntStats } from 'node:fs'
 import { WaybillError } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
@@ -66,6 +68,12 @@ function listingError(error: unknown): WaybillError {
   return new WaybillError(code, { errno: errnoOf(error) }, { cause: error })
 }
 
+export function cursorAfter(entry: SourceEntry): Bytes {
+  const name = entry.name.toString('latin1')
+  if (entry.kind !== 'directory') return pathOf(name)
+  return pathOf(entry.outcome === null ? `${name}/` : `${name}//`)
+}
+
 export class Walk {
   readonly #tree: Tree
   readonly #levels: Level[] = []
@@ -92,11 +100,12 @@ export class Walk {
   /** Down to where the cursor stands, as far as the way still exists; names are read when the walk comes back to them. */
   async #goTo(cursor: string): Promise<void> {
     const keys = cursor.match(/[^/]+\/?/g) ?? []
-    for (const key of keys) {
+    const enteredMax = cursor.endsWith('//') ? keys.length - 1 : keys.length
+    for (const [index, key] of keys.entries()) {
       const level = this.#levels.at(-1)
       if (level === undefined) return
       level.floor = key
-      if (!key.endsWith('/')) return
+      if (!key.endsWith('/') || index >= enteredMax) return
       if (!(await this.#resume(level, key))) return
     }
   }

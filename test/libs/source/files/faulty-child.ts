@@ -1,9 +1,10 @@
 // Runs under another user, or under strace with errors put into its system calls; prints what the source said as JSON lines.
 
+import assert from 'node:assert/strict'
 import { closeSync, openSync } from 'node:fs'
 import { codeOf } from '#libs/domain/errors'
 import { openFileSource } from '#libs/source/files/file-source'
-import { listFrom, neverAborted, wide } from '#test/contracts/source.contract'
+import { listByPages, listFrom, neverAborted, wide } from '#test/contracts/source.contract'
 
 function print(line: unknown): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -26,6 +27,9 @@ if (spareDescriptors !== undefined) useDescriptors(Number(spareDescriptors))
 const source = openFileSource({ root, isSameFileSystemOnly: true })
 try {
   const entries = await listFrom(source, null, wide)
+  // Going on behind an entry that failed must work as well.
+  const again = await listByPages(() => openFileSource({ root, isSameFileSystemOnly: true }), 1)
+  assert.deepEqual(again, entries)
   for (const entry of entries) {
     print(['listed', entry.name.toString(), entry.kind, entry.outcome, entry.code])
   }
@@ -45,6 +49,7 @@ try {
     }
   }
 } catch (error) {
+  if (error instanceof assert.AssertionError) throw error
   print(['list', codeOf(error)])
 } finally {
   await source.close()

@@ -3,9 +3,8 @@ import fs from 'node:fs'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { openFileSource } from '#libs/source/files/file-source'
-import type { Source, SourceEntry } from '#libs/source/source'
-import type { Bytes } from '#schemas/avro'
-import { isCode, keysOf, listFrom, neverAborted, wide } from '#test/contracts/source.contract'
+import type { Source } from '#libs/source/source'
+import { isCode, keysOf, listByPages, listFrom, neverAborted, wide } from '#test/contracts/source.contract'
 import { TreeFixture } from './tree-fixture.ts'
 
 const fixtures: TreeFixture[] = []
@@ -17,20 +16,6 @@ function freshTree(): TreeFixture {
   const fixture = new TreeFixture()
   fixtures.push(fixture)
   return fixture
-}
-
-/** Each page from a source of its own, as after a crash. */
-async function listByPages(open: () => Source, entriesMax: number): Promise<SourceEntry[]> {
-  const entries: SourceEntry[] = []
-  let cursor: Bytes | null = null
-  do {
-    const source = open()
-    const page = await source.list(cursor, { entriesMax, nameBytesMax: 262_144 }, neverAborted)
-    await source.close()
-    entries.push(...page.entries)
-    cursor = page.cursor
-  } while (cursor !== null)
-  return entries
 }
 
 const hostileNames: readonly (string | Buffer)[] = [
@@ -157,7 +142,7 @@ test('any tree is listed once, in order, over any pages, in pieces of any size',
         await fixture.close()
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   )
 })
 
