@@ -1,0 +1,46 @@
+// Records of another log (one over Kafka, say) written out as segments: they keep their positions, gaps included, so that
+// whoever reads the copy sees the same places.
+import { strict as assert } from 'node:assert'
+import { batchRecordsMax, type LogRecord } from '#libs/log/event-log'
+import { idOf, type PartitionCounts } from '#libs/log/record-rules'
+import { logError } from './log-error.ts'
+import { startWriter } from './segment-log.ts'
+
+/**
+ * Writes the records into a new log, in the order in which they come; of each partition the positions must rise.
+ * @returns how many records were written. @throws WaybillError LOG_FULL, LOG_WRITE_ERROR; Error when the folder holds a log.
+ */
+export async function exportRecords(options: {
+  readonly folder: string
+  readonly partitionCounts: PartitionCounts
+  readonly records: AsyncIterable<LogRecord>
+}): Promise<number> {
+  const { folder, partitionCounts, records } = options
+  const { chain, writer } = await startWriter({ folder, partitionCounts })
+  try {
+    assert(chain.end.sequence === 0, `there is a log in ${folder}`)
+    let waiting: LogRecord[] = []
+    const write = async (): Promise<void> => {
+      const taken = waiting
+      waiting = []
+      await writer.append(
+        taken,
+        taken.map(({ position }) => position),
+      )
+    }
+    const next = [...chain.ends]
+    for await (const record of records) {
+      const slot = chain.table.slotOf(record.topic, record.partition)
+      assert(record.position >= (next[slot] ?? 0), `position ${record.position} of ${idOf(record)} does not rise`)
+      next[slot] = record.position + 1
+      waiting.push(record)
+      if (waiting.length === batchRecordsMax) await write()
+    }
+    await write()
+    return chain.end.sequence
+  } catch (error) {
+    throw logError(error, 'LOG_UNREACHABLE', { folder })
+  } finally {
+    await writer.close()
+  }
+}
