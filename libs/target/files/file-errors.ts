@@ -20,6 +20,10 @@ export function isAbsent(error: unknown): boolean {
   return isOneOf(error, [errno.ENOENT])
 }
 
+export function isBelowFile(error: unknown): boolean {
+  return isOneOf(error, [errno.ENOTDIR])
+}
+
 /** Nothing can be under this name: absent, or something on the way to it is no directory (a link is none). */
 export function isUnreachable(error: unknown): boolean {
   return isOneOf(error, [errno.ENOENT, errno.ENOTDIR, errno.ELOOP])

@@ -15,7 +15,7 @@ import { joinPath, reservedName } from './file-keys.ts'
 import { type Directory, openDirectoryNow, type Root } from './file-root.ts'
 import { lookAt } from './lookup.ts'
 
-const windowNamesMax = 65_536
+const windowNames = 65_536
 const namesATurn = 1_024
 
 interface Level {
@@ -38,7 +38,11 @@ function compare(left: string, right: string): number {
 }
 
 /** The smallest names after `after`, at most a window of them. */
-async function readNames(path: Bytes, after: string, signal: AbortSignal): Promise<Pick<Level, 'names' | 'isWhole'>> {
+async function readNames(
+  path: Bytes,
+  { after, namesMax }: { readonly after: string; readonly namesMax: number },
+  signal: AbortSignal,
+): Promise<Pick<Level, 'names' | 'isWhole'>> {
   let names: string[] = []
   let bound: string | null = null
   let seen = 0
@@ -50,24 +54,27 @@ async function readNames(path: Bytes, after: string, signal: AbortSignal): Promi
     const order = orderOf(entry)
     if (order <= after || (bound !== null && order >= bound)) continue
     names.push(order)
-    if (names.length === 2 * windowNamesMax) {
-      names = names.sort(compare).slice(0, windowNamesMax)
+    if (names.length === 2 * namesMax) {
+      names = names.sort(compare).slice(0, namesMax)
       bound = names.at(-1) ?? null
     }
   }
   names.sort(compare)
-  const isWhole = bound === null && names.length <= windowNamesMax
-  return { names: isWhole ? names : names.slice(0, windowNamesMax), isWhole }
+  const isWhole = bound === null && names.length <= namesMax
+  return { names: isWhole ? names : names.slice(0, namesMax), isWhole }
 }
 
 export class FileListing {
   readonly #root: Root
+  readonly #namesMax: number
   #levels: Level[] = []
   /** Where the last page ended: a caller that goes on from there finds the walk as it was left. */
   #cursor: Bytes | null = null
 
-  constructor(root: Root) {
+  /** @param namesMax names of one directory that are held at once. */
+  constructor(root: Root, namesMax: number = windowNames) {
     this.#root = root
+    this.#namesMax = namesMax
   }
 
   /** @throws TARGET_UNREADABLE for a directory that cannot be read for another reason than its permissions. */
@@ -122,7 +129,7 @@ export class FileListing {
   async #enter(key: Bytes, after: string, signal: AbortSignal): Promise<void> {
     try {
       await this.#inDirectory(key, async ({ path }) => {
-        this.#levels.push({ key, next: 0, ...(await readNames(path, after, signal)) })
+        this.#levels.push({ key, next: 0, ...(await readNames(path, { after, namesMax: this.#namesMax }, signal)) })
       })
     } catch (error) {
       // Gone or replaced since its parent was read, or not for us to enter.

@@ -14,7 +14,7 @@ import { dirname, resolve } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import { type FileCalls, fileSystemKind, pooledCalls } from './file-calls.ts'
-import { isAbsent, isNotEmpty, isPresent, isUnreachable, writeError } from './file-errors.ts'
+import { isAbsent, isBelowFile, isNotEmpty, isPresent, isUnreachable, writeError } from './file-errors.ts'
 import { joinPath, slash } from './file-keys.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
@@ -61,6 +61,7 @@ export class FileRoot {
       return await this.#established()
     } catch (error) {
       if (isAbsent(error)) return null
+      if (isBelowFile(error)) throw this.#notADirectory(error)
       throw writeError(error, { root: this.#given })
     }
   }
@@ -78,7 +79,7 @@ export class FileRoot {
       const firstMade = (await fs.promises.mkdir(this.#given, { recursive: true })) ?? null
       return { root: await this.#established(), firstMade }
     } catch (error) {
-      if (isPresent(error)) throw this.#notADirectory(error)
+      if (isPresent(error) || isBelowFile(error)) throw this.#notADirectory(error)
       throw writeError(error, { root: this.#given })
     }
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { openFileTarget } from '#libs/target/files/file-target'
 import { targetContract } from '#test/contracts/target.contract'
 
@@ -18,6 +19,8 @@ targetContract({
       replace: async (key, body) => {
         const path = join(root, key.toString())
         await fs.mkdir(dirname(path), { recursive: true })
+        // Birth times are counted in ticks of the kernel, and the new file may be given the old one's inode number.
+        await setTimeout(15)
         await fs.rm(path, { force: true })
         await fs.writeFile(path, body)
       },
