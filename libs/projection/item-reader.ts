@@ -133,8 +133,8 @@ export interface ChunkEvidence {
   readonly length: number
   /** SHA-256 of what was read at the source; null when nothing was read. */
   readonly digest: Bytes | null
-  /** SHA-256 of what the target returned, where it differed. */
-  readonly found: Bytes | null
+  /** SHA-256 of what the target returned, where that was not the digest; empty when nothing could be read. */
+  readonly wrong: Bytes | null
 }
 
 export interface Evidence {
@@ -195,18 +195,21 @@ export async function readWholeChunk(log: EventLog, row: ChunkRow): Promise<Whol
   return { planned, entries: moved?.entries ?? [], proofs: failed?.proof?.entries ?? [] }
 }
 
+function wrongDigest(proof: VerifiedEntry | undefined): Bytes | null {
+  return proof === undefined || proof.outcome === 'verified' || proof.outcome === 'not_written' ? null : proof.digest
+}
+
 function evidenceInPack(chunk: WholeChunk, index: number): Evidence {
   const extent = chunk.planned.extents[index]
   if (extent === undefined) return noEvidence
   const entry = chunk.entries[index]
   const proof = chunk.proofs[index]
   const isRead = entry !== undefined && entry.digest.length > 0
-  const isWrong = proof !== undefined && proof.outcome === 'mismatch'
   return {
     key: extent.key,
     seal: entry?.seal ?? null,
     chunks: isRead
-      ? [{ offset: extent.offset, length: extent.length, digest: entry.digest, found: isWrong ? proof.digest : null }]
+      ? [{ offset: extent.offset, length: extent.length, digest: entry.digest, wrong: wrongDigest(proof) }]
       : [],
   }
 }
@@ -229,9 +232,7 @@ async function readParts(context: ItemContext, place: Place): Promise<{ key: Byt
       if (extent === undefined) continue
       key ??= extent.key
       const digest = whole.entries[0]?.digest ?? null
-      const proof = whole.proofs[0]
-      const found = proof?.outcome === 'mismatch' ? proof.digest : null
-      chunks.push({ offset: extent.offset, length: extent.length, digest, found })
+      chunks.push({ offset: extent.offset, length: extent.length, digest, wrong: wrongDigest(whole.proofs[0]) })
     }
   }
   return { key, chunks }

@@ -27,7 +27,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   explain: notYet('explain'),
   'jobs list': notYet('jobs list'),
   'jobs show': notYet('jobs show'),
-  migrate: notYet('migrate'),
+  migrate: async () => (await import('./commands/migrate.ts')).migrate,
   plan: notYet('plan'),
   rebuild: notYet('rebuild'),
   'report show': notYet('report show'),

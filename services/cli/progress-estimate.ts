@@ -1,5 +1,5 @@
 // Rate and time left, from what was seen in the last minute.
-import type { ProgressSnapshot } from './progress-snapshot.ts'
+import type { ProgressSnapshot } from '../embedded/progress-snapshot.ts'
 
 export interface Sample {
   /** Monotonic. */

@@ -1,8 +1,8 @@
 // Shows progress on standard error while a run goes on: a block that is drawn over itself on a terminal, a plain line each
 // 10 s elsewhere.
 import type { Clock } from '#libs/runtime/clock'
+import type { ProgressSnapshot } from '../embedded/progress-snapshot.ts'
 import { addSample, estimate, type Sample, sampleOf } from './progress-estimate.ts'
-import type { ProgressSnapshot } from './progress-snapshot.ts'
 import { type BlockStyle, blockText, jsonLine, plainLine } from './progress-text.ts'
 
 export type ProgressMode = 'block' | 'line' | 'json' | 'none'

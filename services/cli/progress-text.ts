@@ -2,8 +2,8 @@
 
 import { showText } from '#libs/domain/name-text'
 import { formatCount, formatDuration, formatRate, formatShare, formatSize } from '#libs/domain/quantity'
+import { itemsDone, itemsFailed, type Phase, type ProgressSnapshot } from '../embedded/progress-snapshot.ts'
 import type { Estimate } from './progress-estimate.ts'
-import { itemsDone, itemsFailed, type Phase, type ProgressSnapshot } from './progress-snapshot.ts'
 import { type Line, type Piece, piece, renderLines } from './terminal-line.ts'
 
 export interface BlockStyle {

@@ -48,7 +48,7 @@ export function text(placeholder: string, completion: Completion = 'nothing'): V
 }
 
 /** One of some words. `later` are words of features that do not exist yet: they get an answer of their own. */
-export function choice<T extends string>(words: readonly T[], later: readonly string[] = []): ValueType<T> {
+export function choice<const T extends string>(words: readonly T[], later: readonly string[] = []): ValueType<T> {
   return {
     placeholder: words.join('|'),
     words,
@@ -171,6 +171,9 @@ export const moment: ValueType<number> = {
   show: (value) => new Date(value).toISOString(),
 }
 
+/** Names of metadata that hold the mark and the time of an object (docs/keys.md). */
+const ownMetadata = ['waybill', 'mtime']
+
 /** `key=value`, the key not empty. */
 export const pair: ValueType<string> = {
   placeholder: 'K=V',
@@ -179,6 +182,8 @@ export const pair: ValueType<string> = {
   parse: (value) => {
     const equals = value.indexOf('=')
     if (equals < 1) return refused(`"${value}" is not of the form key=value`)
+    const key = value.slice(0, equals).toLowerCase()
+    if (ownMetadata.includes(key)) return refused(`"${key}" is used by waybill itself`)
     return parsed(value)
   },
   show: (value) => value,

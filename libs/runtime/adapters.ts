@@ -1,0 +1,68 @@
+// The one place that chooses adapters of sources and targets.
+import { WaybillError } from '#libs/domain/errors'
+import { openFileSource } from '#libs/source/files/file-source'
+import type { Source } from '#libs/source/source'
+import { openFileTarget } from '#libs/target/files/file-target'
+import { Pace } from '#libs/target/pace'
+import { defaultRetryRules, type RetrySettings, retryingTarget } from '#libs/target/retrying'
+import { defaultDeadlines, type S3Proxies } from '#libs/target/s3/settings'
+import { openS3Target } from '#libs/target/s3/target'
+import type { Target } from '#libs/target/target'
+import type { Clock, Random } from './clock.ts'
+
+export type Place =
+  | { readonly kind: 'files'; readonly path: string }
+  | {
+      readonly kind: 's3'
+      readonly bucket: string
+      readonly prefix: string
+      readonly endpoint: string | null
+      readonly region: string | null
+      readonly isPathStyle: boolean | null
+    }
+
+/** How an S3 store is reached, beside what the location says. */
+export interface S3Access {
+  readonly endpoint: string | null
+  readonly region: string | null
+  readonly isPathStyle: boolean
+  readonly profile: string | null
+  readonly caFile: string | null
+  readonly proxies: S3Proxies
+  readonly connectionsMax: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly onRetry: RetrySettings['onRetry']
+}
+
+/** Throws NOT_SUPPORTED for what is no source yet. */
+export function openSource(place: Place): Source {
+  if (place.kind === 'files') return openFileSource({ root: place.path, isSameFileSystemOnly: true })
+  throw new WaybillError('NOT_SUPPORTED', { problem: 's3:// as a source is not supported yet' })
+}
+
+/** Connects to nothing yet, but an S3 region may be looked up. Throws CONFIG_INVALID. */
+export async function openTarget(place: Place, job: string, access: S3Access): Promise<Target> {
+  const { clock, random, onRetry } = access
+  const retry = { rules: defaultRetryRules, pace: new Pace(clock), clock, random, onRetry }
+  return retryingTarget(await openBareTarget(place, job, access), retry)
+}
+
+async function openBareTarget(place: Place, job: string, access: S3Access): Promise<Target> {
+  if (place.kind === 'files') return openFileTarget({ root: place.path, job })
+  return openS3Target({
+    bucket: place.bucket,
+    prefix: place.prefix,
+    endpoint: access.endpoint ?? place.endpoint,
+    region: access.region ?? place.region,
+    isPathStyle: access.isPathStyle || place.isPathStyle === true,
+    credentials: { kind: 'chain', profile: access.profile },
+    job,
+    caFile: access.caFile,
+    proxies: access.proxies,
+    connectionsMax: access.connectionsMax,
+    clock: access.clock,
+    random: access.random,
+    deadlines: defaultDeadlines,
+  })
+}

@@ -1,0 +1,138 @@
+// The state of one job on this machine: a folder with its lock, its log and its store. The kernel holds the lock, so it
+// goes with the process; the store is apart from it and may be moved aside and rebuilt from the log.
+import { closeSync, openSync } from 'node:fs'
+import { access, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { codeOf, WaybillError } from '#libs/domain/errors'
+import type { EventLog } from '#libs/log/event-log'
+import { openSegmentLog } from '#libs/log/segments/segment-log'
+import { moveAside, openRocksStore } from '#libs/store/rocksdb/rocks-store'
+import type { StateStore } from '#libs/store/state-store'
+import type { Clock } from './clock.ts'
+import { tryLock } from './native.ts'
+
+/** An embedded log has one partition a topic: one process owns all of them. */
+const embeddedPartitions = { jobs: 1, listings: 1, chunks: 1, rates: 1 } as const
+
+export interface JobFolder {
+  readonly log: EventLog
+  readonly store: StateStore
+  /** Where a damaged store was moved; null: it was sound. The store is empty then and is folded again. */
+  readonly movedAside: string | null
+  close(): Promise<void>
+}
+
+const lockFile = (folder: string): string => join(folder, 'lock')
+const logFolder = (folder: string): string => join(folder, 'log')
+const storeFolder = (folder: string): string => join(folder, 'store')
+
+/** Takes the job's lock. Throws JOB_HELD while another process has it. */
+function takeLock(folder: string): { release(): void } {
+  const fd = openSync(lockFile(folder), 'a', 0o600)
+  if (tryLock(fd)) return { release: () => closeSync(fd) }
+  closeSync(fd)
+  throw new WaybillError('JOB_HELD', { folder })
+}
+
+async function openStore(folder: string): Promise<{ store: StateStore; movedAside: string | null }> {
+  try {
+    return { store: await openRocksStore({ folder }), movedAside: null }
+  } catch (error) {
+    if (codeOf(error) !== 'STORE_DAMAGED') throw error
+    const movedAside = await moveAside(folder)
+    return { store: await openRocksStore({ folder }), movedAside }
+  }
+}
+
+async function openBoth(folder: string): Promise<Omit<JobFolder, 'close'>> {
+  const log = await openSegmentLog({ folder: logFolder(folder), partitionCounts: embeddedPartitions })
+  try {
+    return { log, ...(await openStore(storeFolder(folder))) }
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+/**
+ * Opens a job's state for work, making it when it is new. Throws JOB_HELD, LOG_DAMAGED (with segment and byte),
+ * LOG_NEWER, LOG_FULL.
+ */
+export async function openJobFolder(folder: string): Promise<JobFolder> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const lock = takeLock(folder)
+  try {
+    const opened = await openBoth(folder)
+    return {
+      ...opened,
+      async close() {
+        await opened.store.close()
+        await opened.log.close()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** Moves a store that turned out to be damaged out of the way. The folder must be closed. */
+export function discardStore(folder: string): Promise<string | null> {
+  return moveAside(storeFolder(folder))
+}
+
+/**
+ * Opens a job's state to look at it. At rest it is the job's own store; while another process holds the job, its log is
+ * folded into a temporary store, which is as good as the moment it was opened.
+ */
+export async function openJobToLook(
+  folder: string,
+  clock: Clock,
+): Promise<JobFolder & { readonly isHeldElsewhere: boolean }> {
+  if (!(await hasJob(folder))) throw new WaybillError('JOB_UNKNOWN', { folder })
+  try {
+    return { ...(await openJobFolder(folder)), isHeldElsewhere: false }
+  } catch (error) {
+    if (codeOf(error) !== 'JOB_HELD') throw error
+  }
+  const log = await openSegmentLog({
+    folder: logFolder(folder),
+    partitionCounts: embeddedPartitions,
+    isReadOnly: true,
+    clock,
+  })
+  const temporary = await mkdtemp(join(tmpdir(), 'waybill-look-'))
+  const store = await openRocksStore({ folder: temporary })
+  return {
+    log,
+    store,
+    movedAside: null,
+    isHeldElsewhere: true,
+    async close() {
+      await store.close()
+      await log.close()
+      await rm(temporary, { recursive: true, force: true })
+    },
+  }
+}
+
+export async function hasJob(folder: string): Promise<boolean> {
+  try {
+    await access(logFolder(folder))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Names of the jobs under a state folder; none when the folder is not there. */
+export async function listJobs(stateFolder: string): Promise<readonly string[]> {
+  const names = await readdir(stateFolder).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  })
+  const found = await Promise.all(names.map(async (name) => ((await hasJob(join(stateFolder, name))) ? [name] : [])))
+  return found.flat().sort((a, b) => (a < b ? -1 : 1))
+}

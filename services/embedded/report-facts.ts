@@ -1,0 +1,101 @@
+// The first line of a report: what the log and the store know about the run as a whole.
+import { keyOf } from '#libs/domain/keys'
+import type { PassState } from '#libs/domain/report'
+import { emptyListing, emptyTally } from '#libs/domain/rows'
+import type { EventLog } from '#libs/log/event-log'
+import type { RowReader } from '#libs/projection/row-reader'
+import type { Json, ReportFacts } from '#libs/report/header'
+import type { Clock } from '#libs/runtime/clock'
+import type { Source } from '#libs/source/source'
+import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
+import { decodeEvent } from '#schemas/wire'
+
+export interface FactSources {
+  readonly job: string
+  readonly rows: RowReader
+  readonly log: EventLog
+  readonly source: Source
+  readonly clock: Clock
+  readonly software: string
+  readonly process: string
+  readonly hasOwnCredentials: boolean
+  readonly state: PassState
+}
+
+const isoTime = (ms: number): string => new Date(ms).toISOString()
+
+/** When the job's first record was written. */
+async function startOf(log: EventLog, clock: Clock): Promise<number> {
+  const stop = new AbortController()
+  for await (const records of log.read(new Map(), stop.signal)) {
+    const value = records[0]?.value
+    stop.abort()
+    if (value != null) return decodeEvent(value).at
+  }
+  return clock.now()
+}
+
+function reconciliationOf(job: JobRow, listing: ListingRow): ReportFacts['reconciliation'] {
+  const { reconcile } = job.request
+  const { compared } = listing
+  if (reconcile === 'none' || !compared.isDone) return null
+  const samples = compared.strangerSamples.map((key) => key.toString('base64'))
+  const { objects, bytes, differing, strangers } = compared
+  return { mode: reconcile, objects, bytes, differing, strangers, stranger_samples: samples }
+}
+
+function findingsOf(job: JobRow, tally: TallyRow): Record<string, number> {
+  const findings = Object.fromEntries(tally.codes.map(({ code, count }) => [code, count]))
+  for (const code of job.findings) findings[code] = (findings[code] ?? 0) + 1
+  return findings
+}
+
+/** Facts for the report's header. @throws what the log and the store throw. */
+export async function reportFacts(from: FactSources): Promise<ReportFacts> {
+  const { job: name, rows, log, source, clock, state } = from
+  const job = await rows.get(keyOf.job(name))
+  if (job === undefined) throw new Error(`job ${name} has no row`)
+  const listing = (await rows.get(keyOf.listing(name, job.pass))) ?? emptyListing
+  const tally = (await rows.get(keyOf.tally(name))) ?? emptyTally
+  const { rootIdentity, readView } = await source.describe()
+  const { request } = job
+  return {
+    job: name,
+    pass: job.pass,
+    state,
+    software: from.software,
+    started_at: isoTime(await startOf(log, clock)),
+    ended_at: isoTime(clock.now()),
+    listed: tally.listed,
+    has_selection: hasSelection(job),
+    source: { location: request.source, root_identity: rootIdentity, read_view: readView },
+    target: { location: request.target },
+    proof: {
+      mode: request.verify,
+      sample_percent: request.samplePercent,
+      rounds: job.round,
+      readers: [`${from.process}.verifier`],
+      has_own_credentials: from.hasOwnCredentials,
+      chunks_cache_bypassed: tally.chunksUncached,
+      chunks_through_cache: Math.max(0, tally.chunksVerified - tally.chunksUncached),
+    },
+    moved: {
+      source_bytes_read: tally.sourceBytesRead,
+      target_bytes_written: tally.targetBytesWritten,
+      target_bytes_read: tally.targetBytesRead,
+    },
+    reconciliation: reconciliationOf(job, listing),
+    vanished: job.vanished,
+    findings: findingsOf(job, tally),
+    notes: [...job.findings, ...job.listingFindings, ...listing.directoriesFailed],
+    configuration: { ...request } as unknown as Readonly<Record<string, Json>>,
+    abilities: job.abilities === null ? null : ({ ...job.abilities } as Readonly<Record<string, Json>>),
+  }
+}
+
+function hasSelection({ request }: JobRow): boolean {
+  const { rules, filesFromDigest, sizeBytesMin, sizeBytesMax, modifiedAfterMs } = request
+  return (
+    rules.length > 0 || [filesFromDigest, sizeBytesMin, sizeBytesMax, modifiedAfterMs].some((value) => value !== null)
+  )
+}

@@ -1,0 +1,59 @@
+// How far a run is, from a few rows of the state.
+import { keyOf } from '#libs/domain/keys'
+import { emptyListing, emptyTally } from '#libs/domain/rows'
+import { finalOutcomes, pendingOf } from '#libs/domain/tally'
+import type { Projection } from '#libs/projection/projection'
+import type { Outcome } from '#schemas/records'
+import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
+import type { Phase, ProgressSnapshot } from './progress-snapshot.ts'
+
+function phaseOf(job: JobRow, listing: ListingRow, tally: TallyRow): Phase {
+  if (job.control !== 'running') return 'stopped'
+  if (job.pass > 0 && job.passesCompleted === job.pass) return job.roundCause === 'verify' ? 'verifying' : 'complete'
+  if (job.probedForPass < job.pass) return 'starting'
+  if (tally.chunksPlanned === 0 && job.lastPage === null) return 'scanning'
+  if (job.lastPage === null || pendingOf(tally).items > 0 || tally.owed > 0) return 'moving'
+  return listing.directoriesDone && listing.compared.isDone ? 'finishing' : 'reconciling'
+}
+
+function limitOf(
+  job: JobRow,
+  rate: { readonly reason: string; readonly bytesPerSecond: number | null } | undefined,
+): string {
+  if (job.control === 'paused') return `paused: ${job.controlReason}`
+  if (rate !== undefined && rate.bytesPerSecond !== null) return rate.reason
+  return 'this machine'
+}
+
+/** null until the job is accepted. */
+export async function snapshotOf(projection: Projection, name: string): Promise<ProgressSnapshot | null> {
+  const { rows } = projection
+  const job = await rows.get(keyOf.job(name))
+  if (job === undefined) return null
+  const listing = (await rows.get(keyOf.listing(name, job.pass))) ?? emptyListing
+  const tally = (await rows.get(keyOf.tally(name))) ?? emptyTally
+  const rate = await rows.get(keyOf.rate(job.request.source))
+  const pending = pendingOf(tally)
+  const entries = finalOutcomes.map((outcome) => [outcome, tally[outcome].items] as const)
+  const items = Object.fromEntries([...entries, ['pending', pending.items]]) as Record<Outcome, number>
+  return {
+    job: name,
+    pass: job.pass,
+    phase: phaseOf(job, listing, tally),
+    isTotalKnown: job.lastPage !== null,
+    totalItems: tally.listed.items,
+    totalBytes: tally.listed.bytes - tally.skipped.bytes,
+    copiedBytes: tally.bytesTransferred,
+    verifiedBytes: tally.bytesVerified,
+    mismatches: tally.mismatched.items + tally.missing.items,
+    items,
+    chunks: {
+      planned: tally.chunksPlanned,
+      done: tally.chunksVerified + tally.chunksFailed,
+      inFlight: tally.chunksLeased,
+      retrying: tally.owed,
+    },
+    limitedBy: limitOf(job, rate),
+    stoppedBecause: job.control === 'running' ? null : `${job.control}: ${job.controlReason}`,
+  }
+}
