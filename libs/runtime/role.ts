@@ -96,7 +96,12 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
     nudge = new AbortController()
     const round = AbortSignal.any([signal, nudge.signal])
     const version = projection.version()
-    for (const task of await role.decide(new Set(busy.keys()))) startTask(role, task, context, running)
+    // A key that was busy when the state was read stays out of this round, even if it is free by now: what was read may
+    // be older than the events that freed it.
+    const before = new Set(busy.keys())
+    for (const task of await role.decide(before)) {
+      if (!before.has(role.keyOf(task))) startTask(role, task, context, running)
+    }
     if (hasFailed()) break
     const idle = new AbortController()
     const both = AbortSignal.any([round, idle.signal])

@@ -92,6 +92,8 @@ export async function completePass(
     if (swept > 0) context.logger.info({ swept }, 'unfinished uploads aborted')
     await context.survey.clear(signal)
   }
-  const positions = [...context.projection.positions()].map(([id, next]) => `${id}:${next}`).sort()
+  const positions = [...context.projection.positions()]
+    .map(([id, next]) => `${id}:${next}`)
+    .sort((a, b) => (a < b ? -1 : 1))
   return [onJobs(context, { type: 'PassCompleted', pass, positions, isCancelled })]
 }

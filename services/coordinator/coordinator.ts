@@ -21,7 +21,7 @@ import { compareTarget } from './comparison.ts'
 import { completePass, finishDirectories } from './completion.ts'
 import { type CoordinatorContext, onJobs } from './context.ts'
 import { correctItems } from './correction.ts'
-import { createLister, endListing } from './listing.ts'
+import { endListing, Lister } from './listing.ts'
 import { finishPage, openUpload, placePacks, planPacks, planUpload } from './planning.ts'
 import { sealUpload } from './sealing.ts'
 
@@ -37,7 +37,7 @@ export interface CoordinatorOptions extends CoordinatorContext {
 
 export function createCoordinator(options: CoordinatorOptions): Role<CoordinatorTask> {
   const pages = createPageCache(options)
-  const lister = createLister(options)
+  const lister = new Lister(options)
   return {
     name: 'coordinator',
     keyOf: coordinatorTaskKey,
@@ -115,7 +115,7 @@ async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise
 
 function perform(
   options: CoordinatorOptions,
-  lister: ReturnType<typeof createLister>,
+  lister: Lister,
   task: CoordinatorTask,
   signal: AbortSignal,
 ): Promise<readonly PlacedDraft[]> {

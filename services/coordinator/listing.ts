@@ -6,7 +6,7 @@ import { keyOf } from '#libs/domain/keys'
 import { compareOrder, orderOf } from '#libs/domain/name-order'
 import { countsOf, ownChunks } from '#libs/domain/plan'
 import type { PlacedDraft } from '#libs/log/event-writer'
-import { type CurrentItem, createEvidenceReader, readPage } from '#libs/projection/item-reader'
+import { type CurrentItem, createEvidenceReader, type EvidenceReader, readPage } from '#libs/projection/item-reader'
 import { type ItemWalk, walkedPages, walkItems } from '#libs/projection/page-walk'
 import type { SourceEntry } from '#libs/source/source'
 import { noBytes } from '#schemas/avro'
@@ -20,17 +20,14 @@ const itemsMax = 1_000
 const entriesAtOnce = 900
 const nameBytesMax = 96 * 1024
 
-export interface Lister {
-  listPage(page: number, signal: AbortSignal): Promise<readonly PlacedDraft[]>
-  /** Items of the pass that were there before and are gone. */
-  countVanished(pass: number): Promise<number>
-}
-
+/** Where the walk stands; rebuilt from the log's pages when it is lost. */
 interface Walk {
   readonly pass: number
   readonly previous: ItemWalk
   /** Order of the last item that was listed. */
   last: Buffer | null
+  /** Page that was made last; the walk holds only if the fold took it. */
+  page: number | null
 }
 
 /** What the source's entry comes to, before anything is read: why it is not moved, or how many chunks it gets. */
@@ -88,119 +85,144 @@ function vanishedItem(before: CurrentItem): ListedItem {
   return { ...base, generation, previous: place, carried: null, outcome: 'skipped', code: 'SOURCE_VANISHED' }
 }
 
-export function createLister(context: CoordinatorContext): Lister {
-  const evidence = createEvidenceReader(context.items)
-  let walk: Walk | null = null
+/** Lists one job's source, page by page. */
+export class Lister {
+  readonly #context: CoordinatorContext
+  readonly #evidence: EvidenceReader
+  #walk: Walk | null = null
 
-  async function listedLast(pass: number): Promise<Buffer | null> {
+  constructor(context: CoordinatorContext) {
+    this.#context = context
+    this.#evidence = createEvidenceReader(context.items)
+  }
+
+  /** The next page, as its event; nothing when the state is not at that page (any more). */
+  async listPage(page: number, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
+    const { projection, job: name } = this.#context
+    const job = await jobRowOf(this.#context)
+    const row = await projection.rows.get(keyOf.listing(name, job.pass))
+    if ((row?.pages ?? 0) !== page) return []
+    const walk = await this.#walkOf(job.pass)
+    // What is merged into a page that is never folded is lost: the next call builds the walk again.
+    this.#walk = null
+    const draft = await this.#makePage(walk, job, { page, from: row?.cursor ?? null }, signal)
+    walk.page = page
+    this.#walk = walk
+    return [draft]
+  }
+
+  /** Items of the pass that were there before and are gone. */
+  async countVanished(pass: number): Promise<number> {
+    let vanished = 0
+    if (pass === 1) return vanished
+    for await (const page of walkedPages(this.#context.items, pass)) {
+      const event = await readPage(this.#context.items, { pass, page })
+      vanished += event?.items.filter(({ code }) => code === 'SOURCE_VANISHED').length ?? 0
+    }
+    return vanished
+  }
+
+  async #walkOf(pass: number): Promise<Walk> {
+    const walk = this.#walk
+    if (walk !== null && walk.pass === pass && (await this.#wasTaken(pass, walk.page))) return walk
+    const last = await this.#listedLast(pass)
+    return { pass, previous: walkItems(this.#context.items, pass - 1, last), last, page: null }
+  }
+
+  async #wasTaken(pass: number, page: number | null): Promise<boolean> {
+    if (page === null) return false
+    const row = await this.#context.projection.rows.get(keyOf.page(this.#context.job, { pass, page }))
+    return row?.isListed === true && row.kind === 'listing'
+  }
+
+  async #listedLast(pass: number): Promise<Buffer | null> {
     let last: Buffer | null = null
-    for await (const page of walkedPages(context.items, pass)) {
-      const event = await readPage(context.items, { pass, page })
+    for await (const page of walkedPages(this.#context.items, pass)) {
+      const event = await readPage(this.#context.items, { pass, page })
       const item = event?.items.at(-1)
       if (item !== undefined) last = orderOf(item.name, item.kind)
     }
     return last
   }
 
-  async function walkOf(pass: number): Promise<Walk> {
-    if (walk?.pass === pass) return walk
-    const last = await listedLast(pass)
-    walk = { pass, previous: walkItems(context.items, pass - 1, last), last }
-    return walk
-  }
-
-  async function carriedItem(fresh: Fresh, before: CurrentItem): Promise<ListedItem> {
-    const { listed, place, outcome, code } = before
-    const { item } = listed
-    if (isUnchanged(fresh, before)) {
-      return { ...fresh, item, generation: place.generation, carried: place, chunks: 0, outcome, code }
+  async #makePage(
+    walk: Walk,
+    job: JobRow,
+    { page, from }: { readonly page: number; readonly from: Buffer | null },
+    signal: AbortSignal,
+  ): Promise<PlacedDraft> {
+    let cursor = from
+    for (;;) {
+      const listed = await listSource(this.#context, cursor, signal)
+      if (listed.isEmpty && cursor === null && (await walk.previous.peek()) !== null) {
+        throw new WaybillError('SOURCE_EMPTY', { job: this.#context.job })
+      }
+      const { items, isCut } = await this.#merge(walk, job, page, listed)
+      const after = isCut ? (cursor ?? noBytes) : listed.cursor
+      if (items.length > 0 || after === null) {
+        const packBytes = job.request.chunkBytes
+        const counts = countsOf(items, packBytes)
+        const event = { type: 'ItemsListed', pass: job.pass, page, kind: 'listing', round: job.round } as const
+        return onListings(this.#context, { ...event, cursor: after, packBytes, counts, items })
+      }
+      cursor = after
     }
-    const { seal } = isProven(outcome) || outcome === 'mismatched' ? await evidence.of(before) : { seal: null }
-    return { ...fresh, item, generation: place.generation + 1, previous: place, replaces: seal }
   }
 
-  async function merge(
+  /** Walks the source's entries and the previous pass's items side by side, in the one order of names. */
+  async #merge(
     walk: Walk,
     job: JobRow,
     page: number,
     listed: Listed,
   ): Promise<{ items: ListedItem[]; isCut: boolean }> {
     const items: ListedItem[] = []
-    const push = (make: (item: string) => ListedItem, order: Buffer): void => {
-      items.push(make(`${walk.pass}.${page}.${items.length}`))
-      walk.last = order
-    }
-    const entries = listed.entries.filter(
-      (entry) => walk.last === null || compareOrder(orderOf(entry.name, entry.kind), walk.last) > 0,
-    )
+    const entries = listed.entries.filter((entry) => isBehind(entry, walk.last))
     let next = 0
     while (items.length < itemsMax) {
-      const entry = entries[next]
+      const entry = entries[next] ?? null
       const before = await walk.previous.peek()
-      const order = entry === undefined ? null : orderOf(entry.name, entry.kind)
-      const old = before === null ? null : orderOf(before.listed.name, before.listed.kind)
-      const isOld =
-        old !== null &&
-        (order === null ? listed.bound === null || compareOrder(old, listed.bound) <= 0 : compareOrder(old, order) < 0)
-      if (before !== null && old !== null && isOld) {
-        walk.previous.take()
-        push(() => vanishedItem(before), old)
-      } else if (entry !== undefined && order !== null) {
-        const fresh = freshItem(context, job, entry)
-        const isBoth = old !== null && compareOrder(old, order) === 0
-        if (isBoth) walk.previous.take()
-        const known = isBoth && before !== null ? await carriedItem(fresh, before) : null
-        push((item) => known ?? { ...fresh, item }, order)
-        next += 1
-      } else {
-        return { items, isCut: false }
-      }
+      const side = sideOf(entry, before, listed.bound)
+      if (side === 'end') return { items, isCut: false }
+      if (side !== 'new') walk.previous.take()
+      if (side !== 'gone') next += 1
+      const id = `${walk.pass}.${page}.${items.length}`
+      const item = await this.#itemOf(job, id, side === 'gone' ? null : entry, side === 'new' ? null : before)
+      items.push(item)
+      walk.last = orderOf(item.name, item.kind)
     }
     return { items, isCut: true }
   }
 
-  async function listPage(page: number, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
-    const job = await jobRowOf(context)
-    const row = await context.projection.rows.get(keyOf.listing(context.job, job.pass))
-    const open = await walkOf(job.pass)
-    let cursor = row?.cursor ?? null
-    for (;;) {
-      const listed = await listSource(context, cursor, signal)
-      if (listed.isEmpty && cursor === null && (await open.previous.peek()) !== null) {
-        throw new WaybillError('SOURCE_EMPTY', { job: context.job })
-      }
-      const { items, isCut } = await merge(open, job, page, listed)
-      const after = isCut ? (cursor ?? noBytes) : listed.cursor
-      if (items.length > 0 || after === null) {
-        const packBytes = job.request.chunkBytes
-        const counts = countsOf(items, packBytes)
-        const event = { type: 'ItemsListed', pass: job.pass, page, kind: 'listing', round: job.round } as const
-        return [onListings(context, { ...event, cursor: after, packBytes, counts, items })]
-      }
-      cursor = after
+  async #itemOf(job: JobRow, id: string, entry: SourceEntry | null, before: CurrentItem | null): Promise<ListedItem> {
+    if (entry === null) return vanishedItem(before as CurrentItem)
+    const fresh = freshItem(this.#context, job, entry)
+    if (before === null) return { ...fresh, item: id }
+    const { listed, place, outcome, code } = before
+    const { item } = listed
+    if (isUnchanged(fresh, before)) {
+      return { ...fresh, item, generation: place.generation, carried: place, chunks: 0, outcome, code }
     }
+    const { seal } = isProven(outcome) || outcome === 'mismatched' ? await this.#evidence.of(before) : { seal: null }
+    return { ...fresh, item, generation: place.generation + 1, previous: place, replaces: seal }
   }
+}
 
-  return {
-    async listPage(page, signal) {
-      try {
-        return await listPage(page, signal)
-      } catch (error) {
-        // What was merged is lost with the page: the walk is built again from the pages that are in the log.
-        walk = null
-        throw error
-      }
-    },
-    async countVanished(pass) {
-      let vanished = 0
-      if (pass === 1) return vanished
-      for await (const page of walkedPages(context.items, pass)) {
-        const event = await readPage(context.items, { pass, page })
-        vanished += event?.items.filter(({ code }) => code === 'SOURCE_VANISHED').length ?? 0
-      }
-      return vanished
-    },
-  }
+const isBehind = (entry: SourceEntry, last: Buffer | null): boolean =>
+  last === null || compareOrder(orderOf(entry.name, entry.kind), last) > 0
+
+/** Which comes next: an entry that is new, an item that is gone, one that is both, or nothing within the listed range. */
+function sideOf(
+  entry: SourceEntry | null,
+  before: CurrentItem | null,
+  bound: Buffer | null,
+): 'new' | 'gone' | 'both' | 'end' {
+  const order = entry === null ? bound : orderOf(entry.name, entry.kind)
+  if (before === null) return entry === null ? 'end' : 'new'
+  const old = orderOf(before.listed.name, before.listed.kind)
+  const side = order === null ? -1 : compareOrder(old, order)
+  if (entry === null) return side <= 0 ? 'gone' : 'end'
+  return side < 0 ? 'gone' : side > 0 ? 'new' : 'both'
 }
 
 interface Listed {
