@@ -16,6 +16,11 @@ function isOneOf(error: unknown, numbers: readonly number[]): boolean {
   return number !== null && numbers.includes(number)
 }
 
+/** As the kernel says it when it is told to follow no link. */
+export function linkOnTheWay(): Error {
+  return Object.assign(new Error('ELOOP: a link on the way'), { errno: -errno.ELOOP, code: 'ELOOP' })
+}
+
 export function isAbsent(error: unknown): boolean {
   return isOneOf(error, [errno.ENOENT])
 }

@@ -14,7 +14,7 @@ import { dirname, resolve } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import { type FileCalls, fileSystemKind, pooledCalls } from './file-calls.ts'
-import { isAbsent, isBelowFile, isNotEmpty, isPresent, isUnreachable, writeError } from './file-errors.ts'
+import { isAbsent, isBelowFile, isNotEmpty, isPresent, isUnreachable, linkOnTheWay, writeError } from './file-errors.ts'
 import { joinPath, slash } from './file-keys.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
@@ -168,7 +168,7 @@ async function openBySteps(root: Root, key: Bytes): Promise<Directory> {
 
 /**
  * Opens what is under the key now, through no link and from no cache. The caller closes the descriptor.
- * @param key of the root when empty. @throws the system's error; ELOOP's code TARGET_REPLACED for a link on the way.
+ * @param key of the root when empty. @throws the system's error, ELOOP for a link on the way.
  */
 export async function openNow(root: Root, key: Bytes, flags: number, calls: FileCalls = root.calls): Promise<number> {
   const path = key.length === 0 ? root.path : joinPath(root.path, key)
@@ -191,7 +191,7 @@ export async function openNow(root: Root, key: Bytes, flags: number, calls: File
     throw error
   }
   await root.calls.close(fd)
-  throw new WaybillError('TARGET_REPLACED', { reason: 'link_on_the_way' })
+  throw linkOnTheWay()
 }
 
 /** Like openNow for a directory, as a place to reach names in. The caller closes `fd`. */
@@ -218,6 +218,8 @@ export class DirectoryCache {
 
   /** Makes what is missing, mode 0700. @throws the system's error: ENOTDIR or ELOOP where a file or link is in the way. */
   async acquire(key: Bytes): Promise<Directory> {
+    // Without descriptors as paths a kept directory would be a kept path: walked anew, so that a swap is seen.
+    if (!this.#root.namesFiles) await this.drop()
     const ends = segmentEnds(key)
     let depth = ends.length
     let held = this.#held(key, ends, depth)

@@ -4,7 +4,7 @@ import { closeSync, linkSync, lstatSync, mkdtempSync, openSync, rmSync, symlinkS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { getAttribute, setAttribute, setTimes, tryLock } from '#libs/runtime/native'
+import { getAttribute, setAttribute, setTimes, syncFileSystem, tryLock } from '#libs/runtime/native'
 
 const folder = mkdtempSync(join(tmpdir(), 'native-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -101,4 +101,11 @@ test('times are kept to the nanosecond, before 1970 and after 2106', () => {
 
 test('a path with a NUL byte is refused before libc can cut it short', () => {
   assert.throws(() => setTimes(Buffer.from('/tmp/a\0b'), { atimeNs: 0n, mtimeNs: 0n }), TypeError)
+})
+
+test('a file system is made durable through any open file of it, and a bad descriptor is told', async () => {
+  const fd = openSync(folder, 'r')
+  assert.equal(await syncFileSystem(fd), process.platform === 'linux')
+  closeSync(fd)
+  assert.equal(await syncFileSystem(1_000_000), false)
 })

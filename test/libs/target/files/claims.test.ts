@@ -41,6 +41,22 @@ test('after a takeover the older claim writes nothing more, and its leftovers ar
   assert.deepEqual(readdirSync(join(root, '.waybill', job)), ['claim-2'])
 })
 
+test('two jobs in one target leave each other alone', async (t) => {
+  const root = scratch(t)
+  const one = await openWriter(t, root)
+  const seal = await writtenUpload(one)
+  const other = openFileTarget({ root, job: 'other-job' })
+  const writer = other.writer(one.abilities)
+  t.after(() => writer.close())
+  await writer.takeOver('claim-9', neverAborted)
+  assert.equal(await other.uploads(one.abilities).sweep(() => false, neverAborted), 0)
+  await other.survey().clear(neverAborted)
+  await one.writer.put(request('file', 'one'), neverAborted)
+  await one.target.uploads(one.abilities).seal(seal, neverAborted)
+  await one.target.survey().clear(neverAborted)
+  assert.deepEqual(readdirSync(root).sort(), ['file', 'large'])
+})
+
 test('a part that comes after the seal finds no upload', async (t) => {
   const root = scratch(t)
   const opened = await openWriter(t, root)
