@@ -5,7 +5,7 @@ import type { Source } from '#libs/source/source'
 import { openFileTarget } from '#libs/target/files/file-target'
 import { Pace } from '#libs/target/pace'
 import { defaultRetryRules, type RetrySettings, retryingTarget } from '#libs/target/retrying'
-import { defaultDeadlines, type S3Proxies } from '#libs/target/s3/settings'
+import { defaultDeadlines, type S3Credentials, type S3Proxies } from '#libs/target/s3/settings'
 import { openS3Target } from '#libs/target/s3/target'
 import type { Target } from '#libs/target/target'
 import type { Clock, Random } from './clock.ts'
@@ -27,6 +27,8 @@ export interface S3Access {
   readonly region: string | null
   readonly isPathStyle: boolean
   readonly profile: string | null
+  /** Keys that were given with the location; they beat the profile. */
+  readonly identity: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly caFile: string | null
   readonly proxies: S3Proxies
   readonly connectionsMax: number
@@ -48,6 +50,10 @@ export async function openTarget(place: Place, job: string, access: S3Access): P
   return retryingTarget(await openBareTarget(place, job, access), retry)
 }
 
+function credentialsOf({ identity, profile }: S3Access): S3Credentials {
+  return identity === null ? { kind: 'chain', profile } : { kind: 'provider', provide: () => Promise.resolve(identity) }
+}
+
 async function openBareTarget(place: Place, job: string, access: S3Access): Promise<Target> {
   if (place.kind === 'files') return openFileTarget({ root: place.path, job })
   return openS3Target({
@@ -56,7 +62,7 @@ async function openBareTarget(place: Place, job: string, access: S3Access): Prom
     endpoint: access.endpoint ?? place.endpoint,
     region: access.region ?? place.region,
     isPathStyle: access.isPathStyle || place.isPathStyle === true,
-    credentials: { kind: 'chain', profile: access.profile },
+    credentials: credentialsOf(access),
     job,
     caFile: access.caFile,
     proxies: access.proxies,

@@ -1,21 +1,33 @@
 // Opens what the locations name: sources read-only, targets with the credentials of the role.
 
 import { openSource, openTarget, type S3Access } from '#libs/runtime/adapters'
+import type { Environment } from '#libs/runtime/environment'
 import type { Source } from '#libs/source/source'
 import type { Target } from '#libs/target/target'
 import type { CommandInput } from './command.ts'
 import type { Location } from './locations.ts'
+import type { Settings } from './options.ts'
 
 /** Connections of a role at an S3 store when --concurrency does not say: enough to keep small objects flowing. */
 export const requestsDefault = 16
 
-function accessOf(input: CommandInput, profile: string | null): S3Access {
+/** The server of a target: flags beat the location, which beats the environment; null is AWS. */
+export function endpointOf(location: Location, settings: Settings, environment: Environment): string | null {
+  if (location.kind !== 's3') return null
+  return settings['target-endpoint'] ?? location.endpoint ?? environment.aws.endpoint
+}
+
+function accessOf(input: CommandInput, location: Location, profile: string | null): S3Access {
   const { settings, environment, clock, logger } = input
+  const endpoint = endpointOf(location, settings, environment)
+  const s3 = location.kind === 's3' ? location : null
   return {
-    endpoint: settings['target-endpoint'] ?? environment.aws.endpoint,
-    region: settings['target-region'],
-    isPathStyle: settings['target-path-style'],
-    profile: profile ?? environment.aws.profile,
+    endpoint,
+    region: settings['target-region'] ?? s3?.region ?? null,
+    // Servers other than AWS rarely have a host name for each bucket.
+    isPathStyle: settings['target-path-style'] || (s3?.isPathStyle ?? endpoint !== null),
+    profile: profile ?? s3?.profile ?? environment.aws.profile,
+    identity: profile === null ? (s3?.identity ?? null) : null,
     caFile: settings['ca-file'] ?? environment.aws.caFile,
     proxies: environment.proxies,
     connectionsMax: settings.concurrency ?? requestsDefault,
@@ -32,11 +44,11 @@ export function connectSource(location: Location): Source {
 
 /** The target for those who write. */
 export function connectTarget(input: CommandInput, location: Location, job: string): Promise<Target> {
-  return openTarget(location, job, accessOf(input, input.settings['target-profile']))
+  return openTarget(location, job, accessOf(input, location, input.settings['target-profile']))
 }
 
 /** The verifier's target: its own connections, and its own credentials where --verify-profile names them. */
 export function connectReader(input: CommandInput, location: Location, job: string): Promise<Target> {
   const { settings } = input
-  return openTarget(location, job, accessOf(input, settings['verify-profile'] ?? settings['target-profile']))
+  return openTarget(location, job, accessOf(input, location, settings['verify-profile'] ?? settings['target-profile']))
 }

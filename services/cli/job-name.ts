@@ -20,8 +20,8 @@ function wordOf(location: Location): string {
   )
 }
 
-export function deriveJobName(source: Location, target: Location): string {
-  const endpoint = target.kind === 's3' ? (target.endpoint ?? '') : ''
-  const hash = createHash('sha256').update(`${locationText(source)}\0${locationText(target)}\0${endpoint}`)
+/** `endpoint`: the server of an S3 target, null for AWS and for folders. */
+export function deriveJobName(source: Location, target: Location, endpoint: string | null): string {
+  const hash = createHash('sha256').update(`${locationText(source)}\0${locationText(target)}\0${endpoint ?? ''}`)
   return `${wordOf(source)}-to-${wordOf(target)}-${hash.digest('hex').slice(0, 8)}`
 }

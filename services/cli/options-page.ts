@@ -84,7 +84,6 @@ where each value comes from, \`waybill config check\` reads the file and says wh
 \`\`\`toml
 memory = "512MiB"
 throughput = "400GB/h"
-metadata = ["owner=archive"]
 
 [aliases]
 archive = "s3://archive/2026?endpoint=https://s3.example.com"

@@ -11,7 +11,6 @@ import {
   flag,
   jobName,
   moment,
-  pair,
   rate,
   size,
   sizeWithin,
@@ -192,11 +191,6 @@ export const optionTable = {
     help: 'credentials of its own for reading back',
   }),
   'ca-file': optional(text('FILE', 'files'), { group: 'S3', commands: working, help: 'certificates to trust, as PEM' }),
-  'storage-class': optional(text('CLASS'), { group: 'S3', commands: moving, help: 'storage class of written objects' }),
-  sse: optional(choice(['AES256', 'aws:kms']), { group: 'S3', commands: moving, help: 'encryption at the server' }),
-  'sse-kms-key-id': optional(text('ID'), { group: 'S3', commands: moving, help: 'key for --sse aws:kms' }),
-  metadata: many(pair, { group: 'S3', commands: moving, help: 'metadata of every object' }),
-  tag: many(pair, { group: 'S3', commands: moving, help: 'tag of every object' }),
 
   verify: one(
     verifyMode,
@@ -346,4 +340,14 @@ export function optionsOf(command: CommandName): readonly OptionName[] {
 }
 
 /** Options of features that do not exist yet: answered, but absent from help. */
-export const laterOptions: readonly string[] = ['compress', 'max-workers', 'priority', 'roles']
+export const laterOptions: readonly string[] = [
+  'compress',
+  'max-workers',
+  'metadata',
+  'priority',
+  'roles',
+  'sse',
+  'sse-kms-key-id',
+  'storage-class',
+  'tag',
+]

@@ -171,24 +171,6 @@ export const moment: ValueType<number> = {
   show: (value) => new Date(value).toISOString(),
 }
 
-/** Names of metadata that hold the mark and the time of an object (docs/keys.md). */
-const ownMetadata = ['waybill', 'mtime']
-
-/** `key=value`, the key not empty. */
-export const pair: ValueType<string> = {
-  placeholder: 'K=V',
-  words: [],
-  completion: 'nothing',
-  parse: (value) => {
-    const equals = value.indexOf('=')
-    if (equals < 1) return refused(`"${value}" is not of the form key=value`)
-    const key = value.slice(0, equals).toLowerCase()
-    if (ownMetadata.includes(key)) return refused(`"${key}" is used by waybill itself`)
-    return parsed(value)
-  },
-  show: (value) => value,
-}
-
 export const endpoint: ValueType<string> = {
   placeholder: 'URL',
   words: [],

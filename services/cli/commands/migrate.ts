@@ -7,7 +7,7 @@ import { loadSigningKey } from '#libs/report/keys'
 import { type SessionOptions, startSession } from '../../embedded/session.ts'
 import { closingObject, closingText } from '../closing-text.ts'
 import type { Command, CommandInput } from '../command.ts'
-import { connectReader, connectSource, connectTarget, requestsDefault } from '../connections.ts'
+import { connectReader, connectSource, connectTarget, endpointOf, requestsDefault } from '../connections.ts'
 import { deriveJobName } from '../job-name.ts'
 import { parseLocation } from '../locations.ts'
 import { askEveryMs, openProgressScreen, progressModeOf, watchProgress } from '../progress-screen.ts'
@@ -19,11 +19,11 @@ import { stateFolderOf } from '../state-folder.ts'
 const chunksDefault = 4
 
 export const migrate: Command = async (input) => {
-  const { words, settings, aliases } = input
+  const { words, settings, aliases, environment } = input
   const [source, target] = words.map((word) => parseLocation(word, aliases))
   if (source === undefined || target === undefined) return 2
   const { request, selection } = await orderOf(input, source, target)
-  const job = settings.job ?? deriveJobName(source, target)
+  const job = settings.job ?? deriveJobName(source, target, endpointOf(target, settings, environment))
   const options = await sessionOf(input, job, {
     request,
     aim: 'migrate',

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { addSample, estimate, type Sample } from '#services/cli/progress-estimate'
 import { askEveryMs, openProgressScreen, progressModeOf, watchProgress } from '#services/cli/progress-screen'
-import type { ProgressSnapshot } from '#services/cli/progress-snapshot'
 import { blockText, etaText, jsonLine, plainLine } from '#services/cli/progress-text'
+import type { ProgressSnapshot } from '#services/embedded/progress-snapshot'
 import { createVirtualClock } from '#test/support/virtual-clock'
 
 const gib = 1024 ** 3

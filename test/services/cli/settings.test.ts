@@ -22,14 +22,13 @@ function writeConfig(text: string): void {
 }
 
 test('flags beat the environment, which beats the file, which beats defaults', async () => {
-  writeConfig('memory = "128MiB"\nconcurrency = 7\nmetadata = ["a=1", "b=2"]\nstore-entries = true\n')
+  writeConfig('memory = "128MiB"\nconcurrency = 7\nstore-entries = true\n')
   const environment = environmentOf({ WAYBILL_MEMORY: '256MiB', WAYBILL_CONCURRENCY: '' })
   const typed = [{ name: 'memory', text: '1GiB' }] as const
   const mib = 1024 ** 2
   const { settings, origins } = await resolveSettings(typed, environment)
   assert.equal(settings.memory, 1024 * mib)
   assert.equal(settings.concurrency, 7)
-  assert.deepEqual(settings.metadata, ['a=1', 'b=2'])
   assert.equal(settings['store-entries'], true)
   assert.equal(settings['chunk-size'], 64 * mib)
   assert.deepEqual(origins.get('memory'), { kind: 'flag' })
