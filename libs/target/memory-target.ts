@@ -342,7 +342,12 @@ class MemorySurvey implements TargetSurvey {
         .filter(({ order }) => cursor === null || order.compare(cursor) > 0)
         .sort((left, right) => left.order.compare(right.order))
       const page = sorted.slice(0, limit)
-      const objects = page.map(({ object }) => ({ key: object.key, kind: object.kind, size: sizeOf(object), tag: object.seal }))
+      const objects = page.map(({ object }) => ({
+        key: object.key,
+        kind: object.kind,
+        size: sizeOf(object),
+        tag: object.seal,
+      }))
       const last = page.at(-1)
       return { objects, cursor: sorted.length > page.length && last !== undefined ? last.order : null }
     })
