@@ -15,7 +15,7 @@ function wordOf(location: Location): string {
   return (
     last
       .replace(/[^A-Za-z0-9._-]+/g, '-')
-      .replace(/^[.-]+/, '')
+      .replace(/^[._-]+/, '')
       .slice(0, wordMax) || 'tree'
   )
 }
