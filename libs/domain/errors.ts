@@ -115,6 +115,10 @@ export const errorCatalogue = {
   JOB_HELD: entry('never', 'Another process works on this job. Wait for it, or stop it first.'),
   JOB_UNKNOWN: entry('never', 'There is no such job in this state folder. `waybill jobs list` shows them.'),
   JOB_DIFFERS: entry('never', 'The job exists with other options. Use the same options, or --job NEW.'),
+  JOB_UNFINISHED: entry(
+    'never',
+    'The job has a pass that is not complete. Let migrate finish it first; then it can be verified.',
+  ),
   EVENT_POISON: entry('never', 'The log holds a record that does not decode or contradicts itself. The job stops.'),
   // usage, report
   USAGE: entry('never', 'The command line is not understood. `waybill --help` shows what there is.'),

@@ -8,6 +8,8 @@ import type { ResolvedSettings } from './settings.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface CommandInput extends ResolvedSettings {
+  /** Everything that was typed, so that it can be offered again. */
+  readonly argv: readonly string[]
   /** The words after the command's name. */
   readonly words: readonly string[]
   /** Options as they were typed, in order: only filters need them. */

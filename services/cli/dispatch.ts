@@ -32,7 +32,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   rebuild: notYet('rebuild'),
   'report show': notYet('report show'),
   'report verify': notYet('report verify'),
-  verify: notYet('verify'),
+  verify: async () => (await import('./commands/verify.ts')).verify,
   version: async () => (await import('./commands/version.ts')).version,
 }
 
@@ -43,7 +43,7 @@ export interface DispatchPlace {
   readonly signal: AbortSignal
 }
 
-async function runCommand(line: CommandLine, place: DispatchPlace): Promise<ExitCode> {
+async function runCommand(argv: readonly string[], line: CommandLine, place: DispatchPlace): Promise<ExitCode> {
   // Help and version answer whatever the environment and the configuration file hold.
   const isPlain = line.command === 'help' || line.command === 'version'
   const environment = isPlain
@@ -55,7 +55,7 @@ async function runCommand(line: CommandLine, place: DispatchPlace): Promise<Exit
   try {
     if (!settings.quiet) for (const warning of resolved.warnings) place.terminal.notice(`waybill: ${warning}\n`)
     const command = await loaders[line.command]()
-    return await command({ ...resolved, ...place, words: line.words, typed: line.options, logger })
+    return await command({ ...resolved, ...place, argv, words: line.words, typed: line.options, logger })
   } finally {
     logger.flush()
   }
@@ -68,7 +68,7 @@ export async function dispatch(argv: readonly string[], place: DispatchPlace): P
   try {
     const parsedLine = parseCommandLine(argv)
     if (!parsedLine.ok) throw new WaybillError(parsedLine.code, { problem: parsedLine.problem })
-    return await runCommand(parsedLine.line, place)
+    return await runCommand(argv, parsedLine.line, place)
   } catch (error) {
     const exitCode = exitOfFailure(error)
     if (words.includes('--json')) await place.terminal.result(`${JSON.stringify(failureObject(error, exitCode))}\n`)

@@ -10,20 +10,10 @@ import { type ProblemGroup, problemLines } from './problem-groups.ts'
 import { shellWords } from './shell-words.ts'
 
 export interface RunSummary {
-  readonly header: Pick<
-    ReportHeader,
-    | 'job'
-    | 'pass'
-    | 'state'
-    | 'started_at'
-    | 'ended_at'
-    | 'listed'
-    | 'moved'
-    | 'findings'
-    | 'notes'
-    | 'vanished'
-    | 'proof'
-  >
+  readonly aim: 'migrate' | 'verify'
+  readonly header: Pick<ReportHeader, 'job' | 'pass' | 'listed' | 'findings' | 'notes' | 'vanished'>
+  /** What this run did by itself. */
+  readonly run: { readonly ms: number; readonly moved: ReportHeader['moved'] }
   readonly verdict: ReportVerdict
   readonly footer: Pick<ReportFooter, 'totals' | 'root' | 'signer'>
   /** Absolute; null when no report was written. */
@@ -33,9 +23,12 @@ export interface RunSummary {
   readonly stoppedBecause: string | null
 }
 
-/** Words that were typed, so that the same command can be offered again. */
-export interface TypedCommand {
-  readonly argv: readonly string[]
+/** Words of commands that can be offered next. */
+export interface RunWords {
+  /** The command that goes on with the job, or repairs it. */
+  readonly migrate: readonly string[]
+  /** What is put behind commands on this job: the state folder, where it was given. */
+  readonly place: readonly string[]
 }
 
 const verdictWords: Readonly<Record<ExitCode, string>> = {
@@ -74,32 +67,33 @@ function totalsLines({ header, footer }: RunSummary): readonly string[] {
   )
 }
 
-function movedLine({ header }: RunSummary): string {
-  const { source_bytes_read: read, target_bytes_written: written, target_bytes_read: readBack } = header.moved
-  const { started_at: start, ended_at: end } = header
-  const ms = end === null ? 0 : Date.parse(end) - Date.parse(start)
-  const time = ms > 0 ? `, in ${formatDuration(ms)}` : ''
+function movedLine({ run: { ms, moved } }: RunSummary): string {
+  const { source_bytes_read: read, target_bytes_written: written, target_bytes_read: readBack } = moved
   const pace = ms >= 1000 && read > 0 ? ` (${formatRate((read / ms) * 1000)} read)` : ''
-  return ` bytes         ${formatSize(read)} read at the source, ${formatSize(written)} written, ${formatSize(readBack)} read back${time}${pace}`
+  return ` bytes         ${formatSize(read)} read at the source, ${formatSize(written)} written, ${formatSize(readBack)} read back, in ${formatDuration(ms)}${pace}`
 }
 
 /** The next thing to type. */
-function nextCommand({ header, verdict, problems }: RunSummary, { argv }: TypedCommand): string {
+function nextCommand({ header, verdict, problems, aim }: RunSummary, { migrate, place }: RunWords): string {
   const { job } = header
-  const again = shellWords(['waybill', ...argv])
+  const ofJob = (...words: readonly string[]): string => shellWords(['waybill', ...words, ...place])
+  const explain = (): string => {
+    const sample = problems.find(({ outcome }) => outcome !== 'skipped' && outcome !== 'pending')?.samples[0]
+    return sample === undefined ? shellWords(migrate) : ofJob('explain', job, sample)
+  }
   switch (verdict.exit_code) {
     case 0:
-      return shellWords(['waybill', 'report', 'show', job, '--format', 'html', '--output', `${job}.html`])
-    case 4:
+      return ofJob('report', 'show', job, '--format', 'html', '--output', `${job}.html`)
     case 5:
-    case 6: {
-      const sample = problems.find(({ outcome }) => outcome !== 'skipped')?.samples[0]
-      return sample === undefined ? again : shellWords(['waybill', 'explain', job, sample])
-    }
+      // A reading alone repairs nothing: a new pass does.
+      return aim === 'verify' ? shellWords(migrate) : explain()
+    case 4:
+    case 6:
+      return explain()
     case 12:
       return shellWords(['waybill', 'help', 'migrate'])
     case 1:
-      return shellWords(['waybill', 'rebuild', job])
+      return ofJob('rebuild', job)
     case 2:
     case 3:
     case 7:
@@ -108,7 +102,7 @@ function nextCommand({ header, verdict, problems }: RunSummary, { argv }: TypedC
     case 11:
     case 130:
     case 143:
-      return again
+      return shellWords(migrate)
   }
 }
 
@@ -125,7 +119,7 @@ function findingLines({ header }: RunSummary): readonly string[] {
 }
 
 /** The last lines of every run. Ends with a line end. */
-export function summaryText(summary: RunSummary, typed: TypedCommand): string {
+export function summaryText(summary: RunSummary, words: RunWords): string {
   const { verdict, footer, header } = summary
   const code = verdict.exit_code
   const problems = problemLines(summary.problems)
@@ -141,7 +135,7 @@ export function summaryText(summary: RunSummary, typed: TypedCommand): string {
     ` job           ${showText(header.job)}, pass ${header.pass}`,
     ...(summary.reportPath === null ? [] : [` report        ${showText(summary.reportPath)}`]),
     ` exit code     ${code}: ${exitMeaning(code)}`,
-    ` next          ${nextCommand(summary, typed)}`,
+    ` next          ${nextCommand(summary, words)}`,
   ].join('\n')}\n`
 }
 
@@ -164,9 +158,8 @@ export function summaryObject(summary: RunSummary): object {
     signer: footer.signer,
     items: count('items'),
     bytes: count('bytes'),
-    source_bytes_read: header.moved.source_bytes_read,
-    target_bytes_written: header.moved.target_bytes_written,
-    target_bytes_read: header.moved.target_bytes_read,
+    ...summary.run.moved,
+    duration_ms: Math.round(summary.run.ms),
     vanished: header.vanished,
     findings: header.findings,
     problems: summary.problems,

@@ -1,11 +1,11 @@
 // The first line of a report: what the log and the store know about the run as a whole.
+import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import type { EventLog } from '#libs/log/event-log'
 import type { RowReader } from '#libs/projection/row-reader'
-import type { Json, ReportFacts } from '#libs/report/header'
-import type { Clock } from '#libs/runtime/clock'
+import { type ReportFacts, reportMembers } from '#libs/report/header'
 import type { Source } from '#libs/source/source'
 import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
 import { decodeEvent } from '#schemas/wire'
@@ -14,25 +14,40 @@ export interface FactSources {
   readonly job: string
   readonly rows: RowReader
   readonly log: EventLog
-  readonly source: Source
-  readonly clock: Clock
+  /** null: the source is not looked at. */
+  readonly source: Source | null
   readonly software: string
-  readonly process: string
+  /** Who read back. */
+  readonly readers: readonly string[]
   readonly hasOwnCredentials: boolean
   readonly state: PassState
+  /** ms since 1970; null while the run goes on. */
+  readonly endedAt: number | null
 }
 
 const isoTime = (ms: number): string => new Date(ms).toISOString()
 
-/** When the job's first record was written. */
-async function startOf(log: EventLog, clock: Clock): Promise<number> {
+/** When the job's first record was written, in ms since 1970. */
+async function startOf(log: EventLog): Promise<number> {
   const stop = new AbortController()
   for await (const records of log.read(new Map(), stop.signal)) {
     const value = records[0]?.value
     stop.abort()
     if (value != null) return decodeEvent(value).at
   }
-  return clock.now()
+  throw new Error('the log of a job with a row has no record')
+}
+
+/** What is read is told by the log; the source itself may be gone when a report is made later. */
+async function sourceFacts(source: Source | null): Promise<{ root_identity: string; read_view: string }> {
+  if (source === null) return { root_identity: '', read_view: 'not looked at for this report' }
+  try {
+    const { rootIdentity, readView } = await source.describe()
+    return { root_identity: rootIdentity, read_view: readView }
+  } catch (error) {
+    if (!(error instanceof WaybillError)) throw error
+    return { root_identity: '', read_view: `not there when this report was made (${error.code})` }
+  }
 }
 
 function reconciliationOf(job: JobRow, listing: ListingRow): ReportFacts['reconciliation'] {
@@ -52,29 +67,28 @@ function findingsOf(job: JobRow, tally: TallyRow): Record<string, number> {
 
 /** Facts for the report's header. @throws what the log and the store throw. */
 export async function reportFacts(from: FactSources): Promise<ReportFacts> {
-  const { job: name, rows, log, source, clock, state } = from
+  const { job: name, rows, log, state } = from
   const job = await rows.get(keyOf.job(name))
   if (job === undefined) throw new Error(`job ${name} has no row`)
   const listing = (await rows.get(keyOf.listing(name, job.pass))) ?? emptyListing
   const tally = (await rows.get(keyOf.tally(name))) ?? emptyTally
-  const { rootIdentity, readView } = await source.describe()
   const { request } = job
   return {
     job: name,
     pass: job.pass,
     state,
     software: from.software,
-    started_at: isoTime(await startOf(log, clock)),
-    ended_at: isoTime(clock.now()),
+    started_at: isoTime(await startOf(log)),
+    ended_at: from.endedAt === null ? null : isoTime(from.endedAt),
     listed: tally.listed,
     has_selection: hasSelection(job),
-    source: { location: request.source, root_identity: rootIdentity, read_view: readView },
+    source: { location: request.source, ...(await sourceFacts(from.source)) },
     target: { location: request.target },
     proof: {
       mode: request.verify,
       sample_percent: request.samplePercent,
       rounds: job.round,
-      readers: [`${from.process}.verifier`],
+      readers: [...from.readers],
       has_own_credentials: from.hasOwnCredentials,
       chunks_cache_bypassed: tally.chunksUncached,
       chunks_through_cache: Math.max(0, tally.chunksVerified - tally.chunksUncached),
@@ -88,8 +102,8 @@ export async function reportFacts(from: FactSources): Promise<ReportFacts> {
     vanished: job.vanished,
     findings: findingsOf(job, tally),
     notes: [...job.findings, ...job.listingFindings, ...listing.directoriesFailed],
-    configuration: { ...request } as unknown as Readonly<Record<string, Json>>,
-    abilities: job.abilities === null ? null : ({ ...job.abilities } as Readonly<Record<string, Json>>),
+    configuration: reportMembers(request),
+    abilities: job.abilities === null ? null : reportMembers(job.abilities),
   }
 }
 

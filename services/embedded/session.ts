@@ -1,7 +1,7 @@
 // One run of a job on this machine: opens its state, runs all roles, writes the report of what came out. A store that
 // turns out to be damaged is moved aside and folded again, once, saying so.
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { codeOf } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
@@ -9,10 +9,14 @@ import { emptyTally } from '#libs/domain/rows'
 import type { EventLog } from '#libs/log/event-log'
 import { openProjection, type Projection } from '#libs/projection/projection'
 import { reportLeaves } from '#libs/projection/report-leaves'
+import type { ReportFacts } from '#libs/report/header'
 import type { SigningKey } from '#libs/report/keys'
+import type { ReportLeaf } from '#libs/report/leaf'
 import { writeWholeFile } from '#libs/report/output'
+import { type RenderedForm, renderReport } from '#libs/report/render'
 import { type WrittenReport, writeReport } from '#libs/report/write'
 import { discardStore, type JobFolder, openJobFolder } from '#libs/runtime/job-folder'
+import type { TallyRow } from '#schemas/rows'
 import { type MigrationOptions, runMigration } from './migration.ts'
 import type { ProgressSnapshot } from './progress-snapshot.ts'
 import { reportFacts } from './report-facts.ts'
@@ -24,20 +28,21 @@ export interface SessionOptions extends Omit<MigrationOptions, 'log' | 'store' |
   /** The verifier reads with credentials of its own. */
   readonly hasOwnCredentials: boolean
   /** Where the report goes beside the job's folder; null: only there. */
-  readonly reportFile: string | null
+  readonly reportFile: { readonly path: string; readonly form: RenderedForm } | null
+  /** Every item of the report, in its order, while it is written. */
+  readonly onLeaf: (leaf: ReportLeaf) => void
   /** Said to the person at once, in words. */
   readonly onNotice: (text: string) => void
 }
 
 export interface SessionEnd {
   readonly report: WrittenReport
+  readonly facts: ReportFacts
   readonly reportPath: string
-  readonly findings: Readonly<Record<string, number>>
-  readonly moved: {
-    readonly sourceBytesRead: number
-    readonly targetBytesWritten: number
-    readonly targetBytesRead: number
-  }
+  /** What this run did by itself; the facts tell the whole job. */
+  readonly run: { readonly ms: number; readonly moved: ReportFacts['moved'] }
+  /** Why a run that can go on stopped, in words; null when it reached its end. */
+  readonly stoppedBecause: string | null
 }
 
 export interface Session {
@@ -52,6 +57,12 @@ interface Outcome {
   readonly error: unknown
 }
 
+/** Where a run began: the bytes that earlier runs moved are not its own. */
+interface Start {
+  readonly atMs: number
+  readonly tally: TallyRow
+}
+
 export function startSession(options: SessionOptions): Session {
   let looking: Projection | null = null
   const run = async (): Promise<SessionEnd> => {
@@ -60,10 +71,15 @@ export function startSession(options: SessionOptions): Session {
       if (folder.movedAside !== null)
         options.onNotice(`the state store was damaged: it is rebuilt from the log (kept as ${folder.movedAside})`)
       try {
+        const start = options.clock.monotonic()
+        let before: Promise<TallyRow | undefined> = Promise.resolve(undefined)
         const outcome = await runOnce(options, folder, (projection) => {
           looking = projection
+          before = projection.rows.get(keyOf.tally(options.job))
         })
-        return await report(options, folder.log, await openProjection(folder.log, folder.store), outcome)
+        const tally = (await before) ?? emptyTally
+        const projection = await openProjection(folder.log, folder.store)
+        return await report(options, folder.log, projection, outcome, { atMs: start, tally })
       } catch (error) {
         if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1) throw error
         options.onNotice('the state store is damaged: it is moved aside and rebuilt from the log')
@@ -108,34 +124,64 @@ async function runOnce(
   }
 }
 
+/** The leaves, each told on its way. */
+async function* told(leaves: AsyncIterable<ReportLeaf>, tell: (leaf: ReportLeaf) => void): AsyncGenerator<ReportLeaf> {
+  for await (const leaf of leaves) {
+    tell(leaf)
+    yield leaf
+  }
+}
+
+function movedSince(
+  moved: ReportFacts['moved'],
+  { sourceBytesRead, targetBytesWritten, targetBytesRead }: TallyRow,
+): ReportFacts['moved'] {
+  return {
+    source_bytes_read: moved.source_bytes_read - sourceBytesRead,
+    target_bytes_written: moved.target_bytes_written - targetBytesWritten,
+    target_bytes_read: moved.target_bytes_read - targetBytesRead,
+  }
+}
+
 async function report(
   options: SessionOptions,
   log: EventLog,
   projection: Projection,
   outcome: Outcome,
+  start: Start,
 ): Promise<SessionEnd> {
-  const { job, folder, signingKey, reportFile } = options
-  const row = await projection.rows.get(keyOf.job(job))
-  const tally = (await projection.rows.get(keyOf.tally(job))) ?? emptyTally
+  const { job, folder, signingKey, reportFile, clock } = options
+  const { rows } = projection
+  const row = await rows.get(keyOf.job(job))
   if (row === undefined) throw outcome.error
-  const facts = await reportFacts({ ...options, rows: projection.rows, log, state: outcome.state })
+  const facts = await reportFacts({
+    job,
+    rows,
+    log,
+    source: options.source,
+    software: options.software,
+    readers: [`${options.process}.verifier`],
+    hasOwnCredentials: options.hasOwnCredentials,
+    state: outcome.state,
+    endedAt: clock.now(),
+  })
   const reports = join(folder, 'reports')
   await mkdir(reports, { recursive: true, mode: 0o700 })
-  const kept = join(reports, `pass-${row.pass}.ndjson`)
-  const write = (path: string): Promise<WrittenReport> =>
-    writeWholeFile(path, (sink) =>
-      writeReport(sink, { facts, leaves: reportLeaves({ rows: projection.rows, log, job }, row), signingKey }),
+  // A later reading must not replace the report of the pass: both are kept.
+  const kept = join(reports, `pass-${row.pass}${options.aim === 'verify' ? `-round-${row.round}` : ''}.ndjson`)
+  const leaves = told(reportLeaves({ rows, log, job }, row), options.onLeaf)
+  const written = await writeWholeFile(kept, (sink) => writeReport(sink, { facts, leaves, signingKey }))
+  if (reportFile !== null) {
+    const { form } = reportFile
+    await writeWholeFile(reportFile.path, (sink) =>
+      renderReport(sink, { form, path: kept, masterName: basename(kept) }),
     )
-  const written = await write(kept)
-  if (reportFile !== null) await write(reportFile)
+  }
   return {
     report: written,
-    reportPath: reportFile ?? kept,
-    findings: facts.findings,
-    moved: {
-      sourceBytesRead: tally.sourceBytesRead,
-      targetBytesWritten: tally.targetBytesWritten,
-      targetBytesRead: tally.targetBytesRead,
-    },
+    facts,
+    reportPath: reportFile?.path ?? kept,
+    run: { ms: clock.monotonic() - start.atMs, moved: movedSince(facts.moved, start.tally) },
+    stoppedBecause: row.control === 'paused' ? row.controlReason : null,
   }
 }
