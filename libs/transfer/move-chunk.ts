@@ -60,6 +60,8 @@ type Verdict =
 function judge(error: unknown): Verdict {
   if (!(error instanceof WaybillError) || error.code === 'INTERNAL') throw error
   const { code } = error
+  // A port that finds itself fenced (its claim's folder is gone) says so before the role knows.
+  if (code === 'ABORTED') return { kind: 'stop', stop: { code, isCounted: false, detail: detailOf(error) } }
   switch (errorCatalogue[code].retry) {
     case 'item':
       return { kind: 'refused', outcome: code === 'TARGET_EXISTS' ? 'conflict' : 'failed', code }

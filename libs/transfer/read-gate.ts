@@ -1,6 +1,7 @@
 // The worker's tap on the source (I7). A grant fills a token bucket, no valid grant empties it. The bucket holds 2 % of
 // the rate, so in any second no more than 102 % of the rate pass (token bucket: rate x window + depth, RFC 2697 without
-// colours); the rest up to 105 % is room for reads that start late. The gate and not the caller decides how much may be
+// colours); the rest up to 105 % is room for reads that start late. A slice is a quarter of that, so that a timer which
+// fires 15 ms late on a busy machine loses nothing. The gate and not the caller decides how much may be
 // read at once, at the moment it lets the caller through: a slice cut for an earlier, higher rate would break the bound.
 import type { Clock } from '#libs/runtime/clock'
 import { AdmissionQueue } from './admission-queue.ts'
@@ -8,7 +9,7 @@ import { AdmissionQueue } from './admission-queue.ts'
 /** Also the most that is read and hashed in one piece: 1 MiB takes about 1 ms of the loop. */
 const sliceBytesMax = 1024 * 1024
 const pageBytes = 4096
-const sliceShare = 0.01
+const sliceShare = 0.005
 const depthShare = 0.02
 
 export interface Grant {
@@ -22,7 +23,7 @@ export interface ReadGate {
   grant(grant: Grant): void
   /** True while a grant is valid that admits anything. */
   hasGrant(): boolean
-  /** The most that `take` admits at once under the current grant: at most 1 MiB, and at most 1 % of the rate. */
+  /** The most that `take` admits at once under the current grant: at most 1 MiB, and at most 0.5 % of the rate. */
   sliceBytes(): number
   /**
    * Waits, first come, first served, and resolves with how many bytes may be read now: at least 1, at most `bytesWanted`
@@ -36,7 +37,7 @@ const noGrant: Grant = { bytesPerSecond: 0, validUntilMonotonicMs: Number.NEGATI
 function sliceOf(bytesPerSecond: number | null): number {
   if (bytesPerSecond === null) return sliceBytesMax
   const share = Math.min(sliceBytesMax, Math.floor(bytesPerSecond * sliceShare))
-  // Whole pages where the rate allows it; below 400 KiB/s the bound matters more than the shape of the reads.
+  // Whole pages where the rate allows it; below 800 KiB/s the bound matters more than the shape of the reads.
   return share >= pageBytes ? share - (share % pageBytes) : Math.max(1, share)
 }
 

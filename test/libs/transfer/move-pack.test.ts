@@ -269,6 +269,15 @@ test('a lost fence ends the attempt before the next request, without counting it
   assert.equal(stage.target.store.counters.calls.get('put'), 2)
 })
 
+test('a target that finds this writer fenced ends the attempt without counting it', async () => {
+  const stage = createStage()
+  const planned = packOf(stage, [10, 10, 10])
+  stage.target.store.faults = ({ operation }) =>
+    operation === 'put' ? { kind: 'fails', code: 'ABORTED', acts: false } : null
+  const failure = failureOf(await stage.clock.run(stage.move(planned, { attempt: 4 })))
+  assert.deepEqual([failure.code, failure.isCounted], ['ABORTED', false])
+})
+
 test('a mistake in waybill is thrown and not written into the log', async () => {
   const stage = createStage()
   const planned = packOf(stage, [10, 10, 10])

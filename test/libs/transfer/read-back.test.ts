@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { ErrorCode } from '#libs/domain/errors'
+import { type ErrorCode, WaybillError } from '#libs/domain/errors'
 import type { MemoryFault } from '#libs/target/memory-store'
 import { type ReadBackContext, readBack } from '#libs/transfer/read-back'
 import type { Draft, EventOf } from '#schemas/events'
@@ -234,6 +234,24 @@ test('a reader that gives fewer bytes without an error verifies nothing', async 
   assert.deepEqual(
     provenEntries(result).map(({ outcome, code }) => [outcome, code]),
     [['mismatch', 'TARGET_SHORT_READ']],
+  )
+})
+
+test('all bytes and then an error is not a proof: what was read may be of a version that is gone', async () => {
+  const moved = await movePack([100])
+  const bytes = seededBytes('0', 100)
+  const result = await verify(moved, {
+    reader: {
+      read: async (_request, consume) => {
+        consume(bytes)
+        return Promise.reject(new WaybillError('TARGET_REPLACED'))
+      },
+      close: () => Promise.resolve(),
+    },
+  })
+  assert.deepEqual(
+    provenEntries(result).map(({ outcome, code }) => [outcome, code]),
+    [['mismatch', 'TARGET_REPLACED']],
   )
 })
 

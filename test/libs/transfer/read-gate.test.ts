@@ -149,6 +149,32 @@ test('readers are served in the order they came, and one that gives up blocks no
   assert.deepEqual(order, [1, 3])
 })
 
+/** What passes at this very moment. */
+async function admittedNow(gate: ReadGate): Promise<number> {
+  const stop = new AbortController()
+  let bytes = 0
+  const reading = (async () => {
+    for (;;) bytes += await gate.take(MB, stop.signal)
+  })()
+  for (let turn = 0; turn < 1000; turn += 1) await Promise.resolve()
+  stop.abort(new Error('enough'))
+  await assert.rejects(reading, /enough/)
+  return bytes
+}
+
+test('what a grant left unused is lost when it lapses, and when a lower one follows', async () => {
+  const clock = createVirtualClock()
+  const gate = createReadGate(clock)
+  gate.grant({ bytesPerSecond: 100 * MB, validUntilMonotonicMs: clock.monotonic() + 500 })
+  await clock.advance(1000)
+  gate.grant({ bytesPerSecond: 100 * MB, validUntilMonotonicMs: forever })
+  assert.equal(await admittedNow(gate), 0)
+  await clock.advance(1000)
+  gate.grant({ bytesPerSecond: MB, validUntilMonotonicMs: forever })
+  const bytes = await admittedNow(gate)
+  assert.ok(bytes > 0 && bytes <= MB * 0.02, `${bytes} bytes at once at 1 MB/s`)
+})
+
 test('a grant of nothing admits nothing', async () => {
   const clock = createVirtualClock()
   const gate = createReadGate(clock)
