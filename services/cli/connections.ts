@@ -2,6 +2,7 @@
 
 import { openSource, openTarget, type S3Access } from '#libs/runtime/adapters'
 import type { Environment } from '#libs/runtime/environment'
+import { systemRandom } from '#libs/runtime/system-random'
 import type { Source } from '#libs/source/source'
 import type { Target } from '#libs/target/target'
 import type { CommandInput } from './command.ts'
@@ -32,7 +33,7 @@ function accessOf(input: CommandInput, location: Location, profile: string | nul
     proxies: environment.proxies,
     connectionsMax: settings.concurrency ?? requestsDefault,
     clock,
-    random: Math.random,
+    random: systemRandom,
     onRetry: ({ operation, code, attempt, delayMs }) =>
       logger.warn({ operation, code, attempt, delayMs }, 'target request failed, will retry'),
   }
