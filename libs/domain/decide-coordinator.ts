@@ -44,6 +44,8 @@ export interface CoordinatorSlice {
   /** Unfinished chunks and bytes of the claimants that may be given work. */
   readonly loads: readonly { readonly partition: number; readonly chunks: number; readonly bytes: number }[]
   readonly wish: Wish
+  /** Pass that `new-pass` asked for: no further one is opened once it is there. */
+  readonly wishedPass: number
   /** Round that `verify` asked for; 0: none. */
   readonly wishedRound: number
 }
@@ -222,7 +224,7 @@ function passTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
 }
 
 function idleTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
-  if (job.pass === 0 || (slice.wish === 'new-pass' && job.passesCompleted === job.pass)) {
+  if (job.pass === 0 || (slice.wish === 'new-pass' && job.pass < slice.wishedPass)) {
     return [{ kind: 'openPass', pass: job.pass + 1 }]
   }
   if (slice.wish === 'verify' && job.round < slice.wishedRound) {

@@ -30,6 +30,8 @@ const sliceLimits = { pages: 4, sealable: 16, owed: 100, requests: 4 } as const
 
 export interface CoordinatorOptions extends CoordinatorContext {
   readonly wish: Wish
+  /** Pass that `new-pass` wants. */
+  readonly wishedPass: number
   /** Round that `verify` wants; 0: none. */
   readonly wishedRound: number
   readonly actor: string
@@ -88,7 +90,7 @@ async function readUnplanned(context: CoordinatorContext, pages: PageCache): Pro
 }
 
 async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise<CoordinatorSlice> {
-  const { job, wish, wishedRound, chunkPartitions } = options
+  const { job, wish, wishedPass, wishedRound, chunkPartitions } = options
   const { rows } = options.projection
   const row = await rows.get(keyOf.job(job))
   const [listing, tally] = await Promise.all([rows.get(keyOf.listing(job, row?.pass ?? 0)), rows.get(keyOf.tally(job))])
@@ -109,6 +111,7 @@ async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise
     owed: owed.map((entry) => ({ item: parseItemKey(entry.key).item, owed: entry.row })),
     loads: partitions.map((partition, index) => ({ partition, chunks: 0, bytes: 0, ...loads[index] })),
     wish,
+    wishedPass,
     wishedRound,
   }
 }

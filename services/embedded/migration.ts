@@ -175,7 +175,7 @@ function startRoles(
   context: RoleContext,
   claims: Claims,
   clients: Clients,
-  aim: { readonly wish: Wish; readonly round: number },
+  aim: { readonly wish: Wish; readonly round: number; readonly pass: number },
 ): readonly Promise<void>[] {
   const { job, log, source, clock, random, logger, chunksMax, onBytes } = options
   const { projection } = context
@@ -198,6 +198,7 @@ function startRoles(
     selects: options.selects,
     logger: logger.child({ role: 'coordinator' }),
     wish: aim.wish,
+    wishedPass: aim.pass,
     wishedRound: aim.round,
     actor: options.actor,
   })
