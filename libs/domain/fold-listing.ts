@@ -7,7 +7,7 @@ import { chunkIdOf, keyOf, pageIdOf } from './keys.ts'
 import { contentBytes, isPacked, type PagePlan, planPage } from './plan.ts'
 import { changeTally, countCode, placeInPack, setChunk, setOwed, setUpload } from './row-effects.ts'
 import { emptyChunk, emptyListing, emptyPage, emptyUpload, type RecordPlace, type Rows } from './rows.ts'
-import { addSums, isFinalOutcome, noSums, type Sums } from './tally.ts'
+import { addSums, isFinalOutcome, noCounts, type Sums } from './tally.ts'
 import { folded, known, poison, stale, type Verdict } from './verdict.ts'
 
 export type ListingEvent = Extract<
@@ -73,12 +73,12 @@ export function placeOfItem(page: EventOf<'ItemsListed'>, index: number, planned
 /** Takes the previous generation out of all sums, also when its events are yet to come. */
 function supersede(rows: Rows, job: string, item: string, place: Place): void {
   const outcomes: Sums['outcomes'] = [{ outcome: 'listed', items: -1, bytes: -place.bytes }]
-  changeTally(rows, job, (tally) => addSums(tally, { ...noSums, outcomes }))
+  changeTally(rows, job, (tally) => addSums(tally, { outcomes }))
   switch (place.form) {
     case 'page': {
       const { outcome } = place
       if (outcome === null || !isFinalOutcome(outcome)) break
-      const sums = { ...noSums, outcomes: [{ outcome, items: -1, bytes: -place.bytes }] }
+      const sums = { outcomes: [{ outcome, items: -1, bytes: -place.bytes }] }
       changeTally(rows, job, (tally) => addSums(tally, sums))
       break
     }
@@ -118,7 +118,7 @@ function foldItem(rows: Rows, event: EventOf<'ItemsListed'>, index: number, plac
     { outcome: 'listed', items: 1, bytes },
     ...(item.outcome !== null && isFinalOutcome(item.outcome) ? [{ outcome: item.outcome, items: 1, bytes }] : []),
   ]
-  changeTally(rows, event.job, (tally) => addSums(tally, { ...noSums, outcomes }))
+  changeTally(rows, event.job, (tally) => addSums(tally, { outcomes }))
   if (item.code !== null) countCode(rows, event.job, item.code)
   const place = placeOfItem(event, index, places)
   if (item.generation > 1) noteCorrection(rows, event, item, place)
@@ -160,7 +160,7 @@ function foldListed(rows: Rows, event: EventOf<'ItemsListed'>, at: RecordPlace):
   })
   if (hasChunks) rows.set(keyOf.unplanned(event.job, event), { chunk: pageIdOf(event) })
   for (const index of event.items.keys()) foldItem(rows, event, index, places)
-  changeTally(rows, event.job, (tally) => addSums(tally, { ...noSums, counts: { chunksNamed: event.counts.chunks } }))
+  changeTally(rows, event.job, (tally) => addSums(tally, { counts: { ...noCounts, chunksNamed: event.counts.chunks } }))
   return folded
 }
 

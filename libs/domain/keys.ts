@@ -42,33 +42,77 @@ export function parsePageId(id: string): PageId {
   return { pass: Number(match[1]), page: Number(match[2]) }
 }
 
+type Remembered = (job: string, id: string) => string
+
+/** Remembers what was made from the ids used last: a chunk's key is asked for some ten times while its events fold. */
+function remembering(make: Remembered): Remembered {
+  const byJob = new Map<string, Map<string, string>>()
+  return (job, id) => {
+    let known = byJob.get(job)
+    if (known === undefined || known.size >= rememberedMax) {
+      known = new Map()
+      if (byJob.size >= rememberedJobsMax) byJob.clear()
+      byJob.set(job, known)
+    }
+    let key = known.get(id)
+    if (key === undefined) {
+      key = make(job, id)
+      known.set(id, key)
+    }
+    return key
+  }
+}
+
+const rememberedMax = 20_000
+const rememberedJobsMax = 16
+
 const pageOrder = ({ pass, page }: PageId): string => `${padded(pass, digits.pass)}.${padded(page, digits.page)}`
 const chunkOrder = (chunk: ChunkId): string => `${pageOrder(chunk)}.${padded(chunk.n, digits.n)}`
+/** The padded form of a chunk's or an item's id. */
+const orderOfId = remembering((_, id) => chunkOrder(parseChunkId(id)))
 const partitionOrder = (partition: number): string => padded(partition, digits.partition)
 
+const ofPartition = {
+  jobs: remembering((_, partition) => `partition/jobs/${partitionOrder(Number(partition))}`),
+  listings: remembering((_, partition) => `partition/listings/${partitionOrder(Number(partition))}`),
+  chunks: remembering((_, partition) => `partition/chunks/${partitionOrder(Number(partition))}`),
+  rates: remembering((_, partition) => `partition/rates/${partitionOrder(Number(partition))}`),
+} as const satisfies Record<Topic, Remembered>
+
+const rememberedKeys = {
+  chunk: remembering((job, chunk) => `chunk/${job}/${orderOfId('', chunk)}`),
+  item: remembering((job, item) => `item/${job}/${orderOfId('', item)}`),
+  owed: remembering((job, item) => `owed/${job}/${orderOfId('', item)}`),
+  firstUpload: remembering((job, item) => `upload/${job}/${orderOfId('', item)}/${padded(1, digits.generation)}`),
+  tally: remembering((_, job) => `tally/${job}`),
+  load: remembering((_, partition) => `load/${partitionOrder(Number(partition))}`),
+} as const
+
 export const keyOf = {
-  partition: (topic: Topic, partition: number): Key<'partition'> => `partition/${topic}/${partitionOrder(partition)}`,
+  partition: (topic: Topic, partition: number): Key<'partition'> => ofPartition[topic]('', String(partition)),
   job: (job: string): Key<'job'> => `job/${job}`,
   listing: (job: string, pass: number): Key<'listing'> => `listing/${job}/${padded(pass, digits.pass)}`,
   page: (job: string, page: PageId): Key<'page'> => `page/${job}/${pageOrder(page)}`,
-  chunk: (job: string, chunk: string): Key<'chunk'> => `chunk/${job}/${chunkOrder(parseChunkId(chunk))}`,
+  chunk: (job: string, chunk: string): Key<'chunk'> => rememberedKeys.chunk(job, chunk),
   upload: (job: string, item: string, generation: number): Key<'upload'> =>
-    `upload/${job}/${chunkOrder(parseChunkId(item))}/${padded(generation, digits.generation)}`,
-  item: (job: string, item: string): Key<'item'> => `item/${job}/${chunkOrder(parseChunkId(item))}`,
-  owed: (job: string, item: string): Key<'owed'> => `owed/${job}/${chunkOrder(parseChunkId(item))}`,
-  tally: (job: string): Key<'tally'> => `tally/${job}`,
-  load: (partition: number): Key<'load'> => `load/${partitionOrder(partition)}`,
+    generation === 1
+      ? rememberedKeys.firstUpload(job, item)
+      : `upload/${job}/${orderOfId('', item)}/${padded(generation, digits.generation)}`,
+  item: (job: string, item: string): Key<'item'> => rememberedKeys.item(job, item),
+  owed: (job: string, item: string): Key<'owed'> => rememberedKeys.owed(job, item),
+  tally: (job: string): Key<'tally'> => rememberedKeys.tally('', job),
+  load: (partition: number): Key<'load'> => rememberedKeys.load('', String(partition)),
   unplanned: (job: string, page: PageId): Key<'unplanned'> => `unplanned/${job}/${pageOrder(page)}`,
   leasable: (partition: number, job: string, chunk: string): Key<'leasable'> =>
-    `leasable/${partitionOrder(partition)}/${job}/${chunkOrder(parseChunkId(chunk))}`,
+    `leasable/${partitionOrder(partition)}/${job}/${orderOfId('', chunk)}`,
   /** Whole items of one partition that were transferred and not read back yet. */
   verifiable: (partition: number, job: string, chunk: string): Key<'verifiable'> =>
-    `verifiable/${partitionOrder(partition)}/${job}/${chunkOrder(parseChunkId(chunk))}`,
+    `verifiable/${partitionOrder(partition)}/${job}/${orderOfId('', chunk)}`,
   /** Sealed uploads with parts that were not read back yet; any verifier takes the parts of its partitions. */
   verifiableUpload: (job: string, item: string, generation: number): Key<'verifiable'> =>
-    `verifiable/upload/${job}/${chunkOrder(parseChunkId(item))}/${padded(generation, digits.generation)}`,
+    `verifiable/upload/${job}/${orderOfId('', item)}/${padded(generation, digits.generation)}`,
   sealable: (job: string, item: string, generation: number): Key<'sealable'> =>
-    `sealable/${job}/${chunkOrder(parseChunkId(item))}/${padded(generation, digits.generation)}`,
+    `sealable/${job}/${orderOfId('', item)}/${padded(generation, digits.generation)}`,
   poison: (job: string, topic: Topic, partition: number, position: number): Key<'poison'> =>
     `poison/${job}/${topic}/${partitionOrder(partition)}/${padded(position, 16)}`,
   request: (job: string, partition: number, position: number): Key<'request'> =>

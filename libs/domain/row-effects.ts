@@ -5,7 +5,7 @@ import type { ChunkRow, Exception, OwedReason, OwedRow, TallyRow, UploadRow } fr
 import { errorCatalogue, isErrorCode } from './errors.ts'
 import { keyOf, parseChunkId } from './keys.ts'
 import { emptyListing, emptyPage, emptyTally, emptyUpload, type Rows } from './rows.ts'
-import { addSums, chunkSums, noSums, replaceSums, type Sums, uploadOutcome, uploadSums } from './tally.ts'
+import { addCode, chunkSums, noSums, replaceSums, type Sums, uploadOutcome, uploadSums } from './tally.ts'
 
 export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) => TallyRow): void {
   const key = keyOf.tally(job)
@@ -13,7 +13,7 @@ export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) =
 }
 
 export function countCode(rows: Rows, job: string, code: string): void {
-  changeTally(rows, job, (tally) => addSums(tally, { ...noSums, codes: [{ code, count: 1 }] }))
+  changeTally(rows, job, (tally) => addCode(tally, code))
 }
 
 /** Writes or removes the correction owed for an item, and keeps the count of them. */

@@ -21,21 +21,39 @@ export function isFinalOutcome(outcome: Outcome): outcome is FinalOutcome {
   return outcome !== 'pending'
 }
 
-/** Signed change of a tally: counts by name, items and bytes by outcome. */
+/** What a row adds to a tally: counts by name, items and bytes by outcome. */
 export interface Sums {
-  readonly counts: Readonly<Partial<Record<CountName, number>>>
+  readonly counts: Counts
   readonly outcomes: readonly {
     readonly outcome: FinalOutcome | 'listed'
     readonly items: number
     readonly bytes: number
   }[]
   readonly rounds: readonly { readonly round: number; readonly chunks: number }[]
-  readonly codes: readonly { readonly code: string; readonly count: number }[]
 }
 
-export type CountName = Exclude<keyof TallyRow, FinalOutcome | 'listed' | 'rounds' | 'codes'>
+export type CountName = Exclude<keyof TallyRow, FinalOutcome | 'listed' | 'rounds' | 'codes' | 'owed'>
+export type Counts = Readonly<Record<CountName, number>>
 
-export const noSums: Sums = { counts: {}, outcomes: [], rounds: [], codes: [] }
+export const noCounts: Counts = {
+  chunksNamed: 0,
+  chunksPlanned: 0,
+  chunksLeased: 0,
+  chunksTransferred: 0,
+  chunksVerified: 0,
+  chunksFailed: 0,
+  bytesTransferred: 0,
+  bytesVerified: 0,
+  sourceBytesRead: 0,
+  targetBytesWritten: 0,
+  targetBytesRead: 0,
+  retries: 0,
+  chunksUncached: 0,
+  readable: 0,
+}
+const countNames = Object.keys(noCounts) as readonly CountName[]
+
+export const noSums: Sums = { counts: noCounts, outcomes: [], rounds: [] }
 
 /** The outcome of an item whose move ended with this code: another version is `changed`, all else failed. */
 export function outcomeOfCode(code: string): 'changed' | 'failed' {
@@ -81,7 +99,7 @@ const bytesOf = (exceptions: readonly Exception[]): number => exceptions.reduce(
 
 /** What a chunk's row adds to the tally of its job. */
 export function chunkSums(row: ChunkRow): Sums {
-  if (row.local === 'unknown') return { ...noSums, outcomes: [] }
+  if (row.local === 'unknown') return noSums
   const isTransferred = row.local === 'transferred'
   const isProven = row.round > 0
   // Parts are counted by their upload, which knows whether they are sealed and not superseded.
@@ -89,6 +107,7 @@ export function chunkSums(row: ChunkRow): Sums {
   const notWritten = row.noted.filter((exception) => exception.outcome !== 'already_there')
   return {
     counts: {
+      chunksNamed: 0,
       chunksPlanned: 1,
       chunksLeased: row.local === 'leased' ? 1 : 0,
       chunksTransferred: isTransferred ? 1 : 0,
@@ -105,7 +124,6 @@ export function chunkSums(row: ChunkRow): Sums {
     },
     outcomes: outcomeSums(row),
     rounds: isReadable && isProven ? [{ round: row.round, chunks: 1 }] : [],
-    codes: [],
   }
 }
 
@@ -142,57 +160,54 @@ export function uploadSums(row: UploadRow): Sums {
   const seal = row.sealed?.seal ?? null
   const proofs = seal === null ? [] : row.proofs.filter((proof) => proof.seal === seal)
   return {
-    counts: { readable: seal === null ? 0 : row.chunks },
+    counts: { ...noCounts, readable: seal === null ? 0 : row.chunks },
     outcomes: isFinalOutcome(outcome) ? [{ outcome, items: 1, bytes: row.bytes }] : [],
     rounds: proofs.map(({ round, verified, mismatched, missing, unverifiable }) => ({
       round,
       chunks: verified + mismatched + missing + unverifiable,
     })),
-    codes: [],
   }
 }
 
-const negated = (sums: Sums): Sums => ({
-  counts: Object.fromEntries(Object.entries(sums.counts).map(([name, count]) => [name, -count])),
-  outcomes: sums.outcomes.map((sum) => ({ ...sum, items: -sum.items, bytes: -sum.bytes })),
-  rounds: sums.rounds.map((sum) => ({ ...sum, chunks: -sum.chunks })),
-  codes: sums.codes.map((sum) => ({ ...sum, count: -sum.count })),
-})
+type MutableTally = { -readonly [K in keyof TallyRow]: TallyRow[K] }
 
-function addRounds(rounds: TallyRow['rounds'], sums: Sums['rounds']): TallyRow['rounds'] {
-  if (sums.length === 0) return rounds
+function moveOutcomes(tally: MutableTally, sums: Sums['outcomes'], sign: 1 | -1): void {
+  for (const { outcome, items, bytes } of sums) {
+    const { items: itemsBefore, bytes: bytesBefore } = tally[outcome]
+    tally[outcome] = { items: itemsBefore + sign * items, bytes: bytesBefore + sign * bytes }
+  }
+}
+
+function moveRounds(rounds: TallyRow['rounds'], before: Sums['rounds'], after: Sums['rounds']): TallyRow['rounds'] {
+  if (before.length === 0 && after.length === 0) return rounds
   const byRound = new Map(rounds.map(({ round, chunks }) => [round, chunks]))
-  for (const { round, chunks } of sums) byRound.set(round, (byRound.get(round) ?? 0) + chunks)
+  for (const { round, chunks } of before) byRound.set(round, (byRound.get(round) ?? 0) - chunks)
+  for (const { round, chunks } of after) byRound.set(round, (byRound.get(round) ?? 0) + chunks)
   return [...byRound]
     .filter(([, chunks]) => chunks !== 0)
     .sort(([a], [b]) => a - b)
     .map(([round, chunks]) => ({ round, chunks }))
 }
 
-function addCodes(codes: TallyRow['codes'], sums: Sums['codes']): TallyRow['codes'] {
-  if (sums.length === 0) return codes
-  const byCode = new Map(codes.map(({ code, count }) => [code, count]))
-  for (const { code, count } of sums) byCode.set(code, (byCode.get(code) ?? 0) + count)
-  return [...byCode]
-    .filter(([, count]) => count !== 0)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([code, count]) => ({ code, count }))
-}
-
-export function addSums(tally: TallyRow, sums: Sums): TallyRow {
-  const next: { -readonly [K in keyof TallyRow]: TallyRow[K] } = { ...tally }
-  for (const [name, count] of Object.entries(sums.counts) as [CountName, number][]) next[name] += count
-  for (const { outcome, items, bytes } of sums.outcomes) {
-    next[outcome] = { items: next[outcome].items + items, bytes: next[outcome].bytes + bytes }
-  }
-  next.rounds = addRounds(tally.rounds, sums.rounds)
-  next.codes = addCodes(tally.codes, sums.codes)
+/** The tally after a row that added `before` came to add `after`. */
+export function replaceSums(tally: TallyRow, before: Sums, after: Sums): TallyRow {
+  const next: MutableTally = { ...tally }
+  for (const name of countNames) next[name] += after.counts[name] - before.counts[name]
+  moveOutcomes(next, before.outcomes, -1)
+  moveOutcomes(next, after.outcomes, 1)
+  next.rounds = moveRounds(tally.rounds, before.rounds, after.rounds)
   return next
 }
 
-/** The tally after one row became another. */
-export function replaceSums(tally: TallyRow, before: Sums, after: Sums): TallyRow {
-  return addSums(addSums(tally, negated(before)), after)
+export function addSums(tally: TallyRow, sums: Partial<Sums>): TallyRow {
+  return replaceSums(tally, noSums, { ...noSums, ...sums })
+}
+
+export function addCode(tally: TallyRow, code: string): TallyRow {
+  const before = tally.codes.find((entry) => entry.code === code)
+  const others = tally.codes.filter((entry) => entry.code !== code)
+  const codes = [...others, { code, count: (before?.count ?? 0) + 1 }].sort((a, b) => (a.code < b.code ? -1 : 1))
+  return { ...tally, codes }
 }
 
 /** Items and bytes without a final outcome. */

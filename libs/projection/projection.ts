@@ -46,7 +46,8 @@ export interface Projection {
   run(signal: AbortSignal): Promise<void>
 }
 
-type Cache = Map<string, RowOf<RowKind> | undefined>
+/** Rows by key; null: the store has none. */
+type Cache = Map<string, RowOf<RowKind> | null>
 
 interface Decoded {
   readonly record: LogRecord
@@ -68,11 +69,12 @@ function decode(record: LogRecord): Decoded {
 function batchRows(cache: Cache, changed: Set<string>): Rows {
   return {
     get: (key) => {
-      if (!cache.has(key)) throw new Error(`row ${key} was not loaded: keysOf does not name it`)
-      return cache.get(key) as never
+      const row = cache.get(key)
+      if (row === undefined) throw new Error(`row ${key} was not loaded: keysOf does not name it`)
+      return (row ?? undefined) as never
     },
     set: (key, row) => {
-      cache.set(key, row ?? undefined)
+      cache.set(key, row)
       changed.add(key)
     },
   }
@@ -80,7 +82,7 @@ function batchRows(cache: Cache, changed: Set<string>): Rows {
 
 /** Rows for `keysOf`: what is not loaded yet reads as absent, and the next round asks again. */
 const loadedRows = (cache: Cache): Rows => ({
-  get: (key) => cache.get(key) as never,
+  get: (key) => (cache.get(key) ?? undefined) as never,
   set: () => {
     throw new Error('keysOf reads only')
   },
@@ -88,18 +90,26 @@ const loadedRows = (cache: Cache): Rows => ({
 
 async function loadRows(store: StateStore, cache: Cache, decoded: readonly Decoded[]): Promise<void> {
   const rows = loadedRows(cache)
-  for (;;) {
+  let asking = decoded
+  while (asking.length > 0) {
     const missing = new Set<string>()
-    for (const { event, record } of decoded) {
-      if (event === null) continue
-      for (const key of keysOf(rows, event, record.topic, record)) if (!cache.has(key)) missing.add(key)
-    }
+    // Only events that miss a row are asked again: what they get may lead to others.
+    asking = asking.filter(({ event, record }) => {
+      if (event === null) return false
+      let isMissing = false
+      for (const key of keysOf(rows, event, record.topic, record)) {
+        if (cache.has(key)) continue
+        missing.add(key)
+        isMissing = true
+      }
+      return isMissing
+    })
     if (missing.size === 0) return
     const keys = [...missing]
     const values = await store.getMany(keys)
     for (const [index, key] of keys.entries()) {
       const value = values[index]
-      cache.set(key, value === undefined ? undefined : decodeRow(kindOf(key), value))
+      cache.set(key, value === undefined ? null : decodeRow(kindOf(key), value))
     }
   }
 }
@@ -116,8 +126,8 @@ function foldRecord(rows: Rows, { record, event, reason }: Decoded): Verdict {
 function changesOf(cache: Cache, changed: ReadonlySet<string>, positions: Positions): readonly StoreChange[] {
   const meta: Meta = { format: rowFormat, positions: [...positions] }
   const rows = [...changed].map((key) => {
-    const row = cache.get(key)
-    return { key, value: row === undefined ? null : encodeRow(kindOf(key), row) }
+    const row = cache.get(key) ?? null
+    return { key, value: row === null ? null : encodeRow(kindOf(key), row) }
   })
   return [...rows, { key: metaKey, value: Buffer.from(JSON.stringify(meta)) }]
 }
