@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, linkSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openFileTarget } from '#libs/target/files/file-target'
@@ -66,6 +66,20 @@ test('a part that comes after the seal finds no upload', async (t) => {
   await assert.rejects(opened.writer.writePart(zombie, neverAborted), isCode('UPLOAD_LOST'))
   const copy = { key, upload: seal.upload, part: 1, offset: 0, length: 20_000, seal: 'any' }
   await assert.rejects(opened.writer.copyPart(copy, neverAborted), isCode('UPLOAD_LOST'))
+  assert.ok(readFileSync(join(root, 'large/file')).equals(body))
+})
+
+test('from the first step of a seal on no part finds the upload, and the seal can be tried again', async (t) => {
+  const root = scratch(t)
+  const opened = await openWriter(t, root)
+  const seal = await writtenUpload(opened)
+  await opened.writer.put(request('large/file', 'in the way'), neverAborted)
+  const uploads = opened.target.uploads(opened.abilities)
+  await assert.rejects(uploads.seal(seal, neverAborted), isCode('TARGET_EXISTS'))
+  const late = { key, upload: seal.upload, part: 1, offset: 0, body: Buffer.alloc(20_000), digest: digestOf(body) }
+  await assert.rejects(opened.writer.writePart(late, neverAborted), isCode('UPLOAD_LOST'))
+  rmSync(join(root, 'large/file'))
+  await uploads.seal(seal, neverAborted)
   assert.ok(readFileSync(join(root, 'large/file')).equals(body))
 })
 
