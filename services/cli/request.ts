@@ -2,15 +2,30 @@
 import { createHash } from 'node:crypto'
 import { WaybillError } from '#libs/domain/errors'
 import { compileSelection, type Selection } from '#libs/domain/selection'
+import type { SourceEntry } from '#libs/source/source'
 import type { JobRequest } from '#schemas/records'
 import type { CommandInput } from './command.ts'
 import { endpointOf } from './connections.ts'
 import { type Location, locationText } from './locations.ts'
+import { isInFolder, stateInside } from './own-state.ts'
 import { readNames, readRules } from './selection-input.ts'
+import { stateFolderOf } from './state-folder.ts'
 
 export interface JobOrder {
   readonly request: JobRequest
   readonly selection: Selection
+  /** What of the source is listed: the selection, without our own state folder. */
+  readonly selects: (entry: SourceEntry) => boolean
+}
+
+/** `selection` as the roles ask it. */
+async function selectsOf(input: CommandInput, source: Location, selection: Selection): Promise<JobOrder['selects']> {
+  const { terminal, settings } = input
+  const folder = stateFolderOf(input)
+  const own = await stateInside(folder, source)
+  if (own === null) return (entry) => selection.choose(entry) !== 'leave_out'
+  if (!settings.quiet) terminal.notice(`waybill: the state folder lies in the source and is left out: ${folder}\n`)
+  return (entry) => !isInFolder(entry.name, own) && selection.choose(entry) !== 'leave_out'
 }
 
 /** What contradicts itself, or speaks of a target that is another one. */
@@ -65,5 +80,6 @@ export async function orderOf(input: CommandInput, source: Location, target: Loc
   }
   const selection = compileSelection(request, names)
   if (!selection.ok) throw new WaybillError('USAGE', { problem: selection.problem })
-  return { request, selection: selection.value }
+  const selects = await selectsOf(input, source, selection.value)
+  return { request, selection: selection.value, selects }
 }

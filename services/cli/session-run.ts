@@ -7,6 +7,7 @@ import type { ExitCode } from '#libs/domain/report'
 import { loadSigningKey } from '#libs/report/keys'
 import type { ReportLeaf } from '#libs/report/leaf'
 import { type RenderedForm, renderedForms } from '#libs/report/render'
+import { systemRandom } from '#libs/runtime/system-random'
 import { type SessionOptions, startSession } from '../embedded/session.ts'
 import type { CommandInput } from './command.ts'
 import { requestsDefault } from './connections.ts'
@@ -30,7 +31,7 @@ export async function sessionOf(input: CommandInput, job: string, ends: Ends): P
     folder: join(stateFolderOf(input), job),
     actor: 'command line',
     clock,
-    random: Math.random,
+    random: systemRandom,
     logger: logger.child({ job }),
     process: `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
     software: software().version,

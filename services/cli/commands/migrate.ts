@@ -30,7 +30,7 @@ export function endsOf({ words, settings, aliases, environment, terminal }: Comm
 export const migrate: Command = async (input) => {
   const ends = endsOf(input)
   const { source, target, job } = ends
-  const { request, selection } = await orderOf(input, source, target)
+  const { request, selects } = await orderOf(input, source, target)
   const opened = connectSource(source)
   await checkEnds(ends, opened)
   const options = await sessionOf(input, job, {
@@ -39,7 +39,7 @@ export const migrate: Command = async (input) => {
     source: opened,
     target: await connectTarget(input, target, job),
     readTarget: await connectReader(input, target, job),
-    selects: (entry) => selection.choose(entry) !== 'leave_out',
+    selects,
   })
   return runSession(input, options, wordsOfRun(input))
 }
