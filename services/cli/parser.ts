@@ -172,5 +172,8 @@ function toCommandLine(words: readonly string[], options: readonly TypedOption[]
   const { command } = found
   if (isAsked('help')) return { ok: true, line: { command: 'help', words: command.split(' '), options: [] } }
   const problem = optionsProblem(command, options) ?? wordsProblem(command, found.words)
-  return problem === null ? { ok: true, line: { command, words: found.words, options } } : usage(problem)
+  if (problem !== null) return usage(problem)
+  // A dry run is the other command, so that nothing of migrate can run by mistake.
+  const meant = command === 'migrate' && isAsked('dry-run') ? 'plan' : command
+  return { ok: true, line: { command: meant, words: found.words, options } }
 }

@@ -62,6 +62,11 @@ test('options stand anywhere, letters may be joined, and -- ends them', () => {
   assert.deepEqual(lineOf('migrate', 'a', 'b', '--exclude=-x').options, [{ name: 'exclude', text: '-x' }])
 })
 
+test('a dry run is plan, so that nothing of migrate can run by mistake', () => {
+  assert.equal(lineOf('migrate', 'a', 'b', '--dry-run').command, 'plan')
+  assert.equal(lineOf('migrate', 'a', 'b').command, 'migrate')
+})
+
 test('filters keep the order in which they were typed', () => {
   const { options } = lineOf(
     'migrate',
