@@ -8,6 +8,7 @@ import { defaultRetryRules, type RetrySettings, retryingTarget } from '#libs/tar
 import { defaultDeadlines, type S3Credentials, type S3Proxies } from '#libs/target/s3/settings'
 import { openS3Target } from '#libs/target/s3/target'
 import type { Target } from '#libs/target/target'
+import type { Bytes } from '#schemas/avro'
 import type { Clock, Random } from './clock.ts'
 
 export type Place =
@@ -38,8 +39,8 @@ export interface S3Access {
 }
 
 /** Throws NOT_SUPPORTED for what is no source yet. */
-export function openSource(place: Place): Source {
-  if (place.kind === 'files') return openFileSource({ root: place.path, isSameFileSystemOnly: true })
+export function openSource(place: Place, enters: (name: Bytes) => boolean = () => true): Source {
+  if (place.kind === 'files') return openFileSource({ root: place.path, isSameFileSystemOnly: true, enters })
   throw new WaybillError('NOT_SUPPORTED', { problem: 's3:// as a source is not supported yet' })
 }
 

@@ -5,6 +5,7 @@ import type { Environment } from '#libs/runtime/environment'
 import { systemRandom } from '#libs/runtime/system-random'
 import type { Source } from '#libs/source/source'
 import type { Target } from '#libs/target/target'
+import type { Bytes } from '#schemas/avro'
 import type { CommandInput } from './command.ts'
 import type { Location } from './locations.ts'
 import type { Settings } from './options.ts'
@@ -39,8 +40,8 @@ function accessOf(input: CommandInput, location: Location, profile: string | nul
   }
 }
 
-export function connectSource(location: Location): Source {
-  return openSource(location)
+export function connectSource(location: Location, enters?: (name: Bytes) => boolean): Source {
+  return openSource(location, enters)
 }
 
 /** The target for those who write. */

@@ -17,6 +17,8 @@ export interface FileSourceOptions {
   readonly root: string | Buffer
   /** Other file systems below the root are listed as skipped and not entered. */
   readonly isSameFileSystemOnly: boolean
+  /** False for directories that the walk lists and does not enter; absent: it enters all. */
+  readonly enters?: (name: Bytes) => boolean
   /** Treats the file system as a remote one whatever its type says: a local one stacked over NFS, for instance. */
   readonly isRemote?: boolean
   /** Names of one huge directory held at once; 150 bytes each. */
@@ -103,13 +105,13 @@ class FileSource implements Source {
 
   async #openTree(): Promise<Opened> {
     const { isSameFileSystemOnly, openDirectoriesMax = 16 } = this.#options
-    const { namesMax = 200_000, hugeDirectoryBytes = 4 * 1024 * 1024 } = this.#options
+    const { namesMax = 200_000, hugeDirectoryBytes = 4 * 1024 * 1024, enters = () => true } = this.#options
     const { directory, fileSystem } = await openRoot(this.#root, this.#options.isRemote ?? false)
     const { calls } = fileSystem
     const stats = await calls.stat(directory.fd)
     const bounds = { rootDevice: stats.dev, isSameFileSystemOnly }
     return {
-      tree: { root: directory, calls, bounds, namesMax, hugeDirectoryBytes },
+      tree: { root: directory, calls, bounds, namesMax, hugeDirectoryBytes, enters },
       directories: new OpenDirectories(directory, calls, openDirectoriesMax),
     }
   }
@@ -142,7 +144,7 @@ class FileSource implements Source {
     const walk = await this.#walkFrom(cursor)
     let page: SourcePage | null = null
     try {
-      page = await fillPage(walk, limits, signal)
+      page = await fillPage(walk, limits, this.#options.enters ?? (() => true), signal)
     } finally {
       if (page === null || page.cursor === null) await walk.close()
     }
@@ -201,7 +203,12 @@ class FileSource implements Source {
   }
 }
 
-async function fillPage(walk: Walk, limits: ListLimits, signal: AbortSignal): Promise<SourcePage> {
+async function fillPage(
+  walk: Walk,
+  limits: ListLimits,
+  enters: Tree['enters'],
+  signal: AbortSignal,
+): Promise<SourcePage> {
   const entries: SourceEntry[] = []
   let nameBytes = 0
   for (;;) {
@@ -212,7 +219,7 @@ async function fillPage(walk: Walk, limits: ListLimits, signal: AbortSignal): Pr
     const last = entries.at(-1)
     // One entry always fits, or a listing could stand still.
     if (last !== undefined && (entries.length >= limits.entriesMax || nameBytes > limits.nameBytesMax)) {
-      return { entries, cursor: cursorAfter(last) }
+      return { entries, cursor: cursorAfter(last, enters) }
     }
     walk.take()
     entries.push(entry)

@@ -22,6 +22,8 @@ export interface Tree {
   readonly namesMax: number
   /** Size that lstat gives for a directory from which on it looks huge. */
   readonly hugeDirectoryBytes: number
+  /** False for directories that are listed and not entered: the selection wants nothing below them. */
+  readonly enters: (name: Bytes) => boolean
 }
 
 /** Descriptors of the walk: the nearest levels keep theirs, those above are opened again when the walk comes back. */
@@ -68,10 +70,10 @@ function listingError(error: unknown): WaybillError {
   return new WaybillError(code, { errno: errnoOf(error) }, { cause: error })
 }
 
-export function cursorAfter(entry: SourceEntry): Bytes {
+export function cursorAfter(entry: SourceEntry, enters: Tree['enters']): Bytes {
   const name = entry.name.toString('latin1')
   if (entry.kind !== 'directory') return pathOf(name)
-  return pathOf(entry.outcome === null ? `${name}/` : `${name}//`)
+  return pathOf(entry.outcome === null && enters(entry.name) ? `${name}/` : `${name}//`)
 }
 
 export class Walk {
@@ -288,6 +290,7 @@ export class Walk {
   async #enter(parent: Level, key: string, found: Found): Promise<SourceEntry | null> {
     const name = `${parent.prefix}${key.slice(0, -1)}`
     if (found.stats !== null && this.#isBeyond(found.stats)) return this.#entry(name, found)
+    if (!this.#tree.enters(pathOf(name))) return this.#entry(name, found)
     for (let attempt = 1; ; attempt += 1) {
       const directory = await this.#directoryOf(parent)
       if (directory === null) return null

@@ -30,8 +30,8 @@ export function endsOf({ words, settings, aliases, environment, terminal }: Comm
 export const migrate: Command = async (input) => {
   const ends = endsOf(input)
   const { source, target, job } = ends
-  const { request, selects } = await orderOf(input, source, target)
-  const opened = connectSource(source)
+  const { request, selection, selects } = await orderOf(input, source, target)
+  const opened = connectSource(source, (name) => selection.entersDirectory(name))
   await checkEnds(ends, opened)
   const options = await sessionOf(input, job, {
     request,
