@@ -14,6 +14,7 @@ import { WaybillError } from '#libs/domain/errors'
 import type { Clock } from '#libs/runtime/clock'
 import { transportError } from './faults.ts'
 import type { S3Deadlines, S3Proxies } from './settings.ts'
+import { createConnector } from './sockets.ts'
 import { Watch, Watched } from './watch.ts'
 
 export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>
@@ -216,25 +217,20 @@ function trustedCertificates(caFile: string): string[] {
 
 function dispatcherFor(origin: string, settings: ConnectionSettings, connections: number): Dispatcher {
   const { proxies, caFile, deadlines } = settings
-  const tls = caFile === null ? {} : { ca: trustedCertificates(caFile) }
-  const connect = { ...tls, timeout: deadlines.connectMs }
-  const options = {
-    connections,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveMs,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect,
-  }
-  if (proxies.http === null && proxies.https === null) return new Pool(origin, options)
+  const ca = caFile === null ? undefined : trustedCertificates(caFile)
+  const options = { connections, pipelining: 1, keepAliveTimeout: keepAliveMs, headersTimeout: 0, bodyTimeout: 0 }
+  const connect = createConnector({ ca, timeoutMs: deadlines.connectMs })
+  if (proxies.http === null && proxies.https === null) return new Pool(origin, { ...options, connect })
+  const tls = { ...(ca === undefined ? {} : { ca }), timeout: deadlines.connectMs }
   return new EnvHttpProxyAgent({
     ...options,
+    connect,
     // Empty, not absent: absent would make the agent read the environment by itself.
     httpProxy: proxies.http ?? '',
     httpsProxy: proxies.https ?? '',
     noProxy: proxies.none.join(','),
-    requestTls: connect,
-    proxyTls: connect,
+    requestTls: tls,
+    proxyTls: tls,
     // Plain http is asked for through the proxy; only TLS needs a tunnel.
     proxyTunnel: false,
   })

@@ -179,6 +179,8 @@ export function openControl(settings: S3Settings, connection: Connection): Contr
       try {
         return await make(client, { abortSignal: signal, requestTimeout: answerMs })
       } catch (error) {
+        // The SDK looks at the signal by itself, too, and has an error of its own for it.
+        if (signal.aborted) throw new WaybillError('ABORTED', {}, { cause: signal.reason })
         throw controlError(error)
       }
     },

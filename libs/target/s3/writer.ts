@@ -3,8 +3,9 @@
 // digest is also its checksum, so a body changed on its way is refused.
 //
 // Stores differ: an If-Match on a key that is gone succeeds or is answered 404; nobody's object is replaced either way,
-// so the second is asked again as a creation.
-import { UploadPartCopyCommand } from '@aws-sdk/client-s3'
+// so the second is asked again as a creation. Some refuse a request before they have read its body and close the
+// connection at once: the refusal is lost in the reset, so a question without a body is asked after it.
+import { ListPartsCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
 import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
@@ -64,6 +65,20 @@ export function dressHeaders(request: Pick<PutRequest, 'key' | 'kind' | 'dress'>
   ]
 }
 
+/** Where the connection broke, `ask` may find out why, by throwing; where it does not know either, the break is thrown. */
+async function explained<T>(request: Promise<T>, ask: () => Promise<void>): Promise<T> {
+  try {
+    return await request
+  } catch (error) {
+    if (codeOf(error) === 'TARGET_UNREACHABLE') {
+      await ask().catch((reason) => {
+        if (codeOf(reason) !== 'TARGET_UNREACHABLE') throw reason
+      })
+    }
+    throw error
+  }
+}
+
 class S3Writer implements TargetWriter {
   readonly #context: RoleContext
   readonly #abilities: TargetAbilities
@@ -97,7 +112,24 @@ class S3Writer implements TargetWriter {
     const headers = [...dressHeaders(request), ...conditions, ...this.#checksum(request.digest)]
     const payloadHash = request.digest.toString('hex')
     const { key, body } = request
-    return tagOf(await client.send({ method: 'PUT', key, headers, body, payloadHash }, signal))
+    const put = client.send({ method: 'PUT', key, headers, body, payloadHash }, signal)
+    return tagOf(await explained(put, () => this.#lookAgain(request, signal)))
+  }
+
+  /** @throws WaybillError TARGET_EXISTS when the condition of a put does not hold (any more). */
+  async #lookAgain({ key, condition }: PutRequest, signal: AbortSignal): Promise<void> {
+    const found = await this.find(key, signal)
+    if (found !== null && (condition.kind === 'absent' || condition.seal !== found.seal)) {
+      throw new WaybillError('TARGET_EXISTS', { isLookedAt: true })
+    }
+  }
+
+  /** @throws WaybillError UPLOAD_LOST when there is no such upload. */
+  async #lookForUpload(request: PartRequest, signal: AbortSignal): Promise<void> {
+    const { address, control } = this.#context
+    const place = { Bucket: address.bucket, Key: fullKey(address, request.key) }
+    const command = new ListPartsCommand({ ...place, UploadId: parseUpload(request.upload).id, MaxParts: 1 })
+    await control.call((sdk, options) => sdk.send(command, options), signal)
   }
 
   async settle(): Promise<void> {
@@ -106,7 +138,7 @@ class S3Writer implements TargetWriter {
 
   async writePart(request: PartRequest, signal: AbortSignal): Promise<{ tag: string }> {
     const { id, isChecked } = parseUpload(request.upload)
-    const answer = await this.#context.client.send(
+    const put = this.#context.client.send(
       {
         method: 'PUT',
         key: request.key,
@@ -117,7 +149,7 @@ class S3Writer implements TargetWriter {
       },
       signal,
     )
-    return { tag: tagOf(answer) }
+    return { tag: tagOf(await explained(put, () => this.#lookForUpload(request, signal))) }
   }
 
   async copyPart(request: CopyPartRequest, signal: AbortSignal): Promise<{ tag: string }> {
