@@ -30,8 +30,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   plan: notYet('plan'),
   rebuild: notYet('rebuild'),
-  'report show': notYet('report show'),
-  'report verify': notYet('report verify'),
+  'report show': async () => (await import('./commands/report.ts')).reportShow,
+  'report verify': async () => (await import('./commands/report.ts')).reportVerify,
   verify: async () => (await import('./commands/verify.ts')).verify,
   version: async () => (await import('./commands/version.ts')).version,
 }

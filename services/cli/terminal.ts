@@ -4,7 +4,7 @@ import { redactText } from '#libs/runtime/redaction'
 
 export interface Terminal {
   /** Writes to standard output; resolves when the text was taken. A closed pipe (`| head`) ends quietly. */
-  result(text: string): Promise<void>
+  result(text: string | Buffer): Promise<void>
   /** Writes to standard error at once, secrets taken out. */
   notice(text: string): void
   readonly isErrorTerminal: boolean
@@ -30,7 +30,7 @@ export function openTerminal(environment: Environment): Terminal {
   return {
     result: (text) =>
       new Promise((resolve) => {
-        if (isPipeClosed || text === '') resolve()
+        if (isPipeClosed || text.length === 0) resolve()
         else stdout.write(text, () => resolve())
       }),
     notice: (text) => {

@@ -1,0 +1,89 @@
+// The report of a job made from its state and log at any time, also while another process works on it. Of a job at rest
+// it is the same, byte for byte, whenever it is asked for.
+import type { PassState } from '#libs/domain/report'
+import { partitionId } from '#libs/log/event-log'
+import { readProof } from '#libs/projection/chunk-history'
+import { reportLeaves } from '#libs/projection/report-leaves'
+import type { ReportFacts } from '#libs/report/header'
+import type { SigningKey } from '#libs/report/keys'
+import type { ReportLeaf } from '#libs/report/leaf'
+import type { Sink } from '#libs/report/output'
+import { type WrittenReport, writeReport } from '#libs/report/write'
+import { topics } from '#schemas/events'
+import type { JobRow } from '#schemas/rows'
+import { decodeEvent } from '#schemas/wire'
+import { acceptedRow, type JobView } from './job-view.ts'
+import { reportFacts } from './report-facts.ts'
+
+/** How far the newest pass is, as the state alone tells. */
+export function passStateOf(row: JobRow, isHeldElsewhere: boolean): PassState {
+  if (row.pass > 0 && row.passesCompleted === row.pass) return row.isLastPassCancelled ? 'cancelled' : 'completed'
+  return isHeldElsewhere ? 'running' : 'stopped'
+}
+
+/** Wall clock of the newest record, in ms since 1970. */
+async function lastRecordAt({ log }: JobView): Promise<number> {
+  const ends = await log.ends()
+  const counts = await log.partitionCounts()
+  let last = 0
+  for (const topic of topics) {
+    for (let partition = 0; partition < counts[topic]; partition += 1) {
+      const next = ends.get(partitionId(topic, partition)) ?? 0
+      const record = next === 0 ? null : await log.readAt(topic, partition, next - 1)
+      if (record?.value != null) last = Math.max(last, decodeEvent(record.value).at)
+    }
+  }
+  return last
+}
+
+/** Chunks that are asked who read them back: one process reads many, so few chunks name nearly all readers. */
+const chunksAsked = 32
+
+async function readersOf({ rows, log, job }: JobView): Promise<readonly string[]> {
+  const readers = new Set<string>()
+  for (const { row } of await rows.slice('chunk', `chunk/${job}/`, chunksAsked)) {
+    const proof = row.provenAt < 0 ? null : await readProof(log, row.partition, row.provenAt)
+    if (proof !== null) readers.add(proof.reader)
+  }
+  return [...readers]
+}
+
+export interface AgainOptions {
+  readonly software: string
+  readonly signingKey: SigningKey | null
+  readonly onLeaf: (leaf: ReportLeaf) => void
+}
+
+/** Throws JOB_UNKNOWN, and what the log and the store throw. */
+export async function factsAgain(view: JobView, software: string): Promise<ReportFacts> {
+  const { job, rows, log, isHeldElsewhere } = view
+  const state = passStateOf(acceptedRow(view), isHeldElsewhere)
+  return reportFacts({
+    job,
+    rows,
+    log,
+    source: null,
+    software,
+    readers: await readersOf(view),
+    // The log does not tell; the lesser claim is made.
+    hasOwnCredentials: false,
+    state,
+    endedAt: state === 'running' ? null : await lastRecordAt(view),
+  })
+}
+
+/** Writes the report of the newest pass in its master form. Throws JOB_UNKNOWN. */
+export async function writeReportAgain(sink: Sink, view: JobView, options: AgainOptions): Promise<WrittenReport> {
+  const { rows, log, job } = view
+  const row = acceptedRow(view)
+  const facts = await factsAgain(view, options.software)
+  const leaves = reportLeaves({ rows, log, job }, row)
+  return writeReport(sink, { facts, leaves: told(leaves, options.onLeaf), signingKey: options.signingKey })
+}
+
+async function* told(leaves: AsyncIterable<ReportLeaf>, tell: (leaf: ReportLeaf) => void): AsyncGenerator<ReportLeaf> {
+  for await (const leaf of leaves) {
+    tell(leaf)
+    yield leaf
+  }
+}
