@@ -5,8 +5,8 @@
 // Traps:
 // * A loan goes back only after the port's promise has settled, so a port may settle only when it touches the buffer no
 //   more, also after an abort.
-// * A pack goes on without the items that fail. When one request after another fails, the fault is not the items': the
-//   attempt fails (counted), and the next one finds what was put already.
+// * A pack goes on without the items that fail, and comes back to those that may work another time. When one request after
+//   another fails, the fault is not the items': the attempt fails (counted), and the next one finds what was put already.
 import { type ErrorCode, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import type { Draft, EventOf } from '#schemas/events'
 import type { Extent, TransferredEntry } from '#schemas/records'
@@ -20,6 +20,9 @@ import { type Refusal, refusedEntry } from './transferred-entry.ts'
 const failuresInRowMax = 3
 /** From this attempt on a pack goes through to its end, so that what can be moved is moved before the last failure. */
 const stubbornAttempt = 4
+/** Tries of an item within one attempt, each with all the retries of the ports, with a growing pause between them. */
+const roundsMax = 3
+const pauseMs = 1000
 
 /**
  * Moves the chunk under its lease. Entries stand in the order of the extents. Never throws for what ports, fence or
@@ -101,7 +104,10 @@ class PackRun {
   readonly #run: ChunkRun
   readonly #entries: TransferredEntry[] = []
   readonly #workers: number
-  #next = 0
+  /** Places of the extents that this round has still to move, and of those left for the next one. */
+  #waiting: number[]
+  #doubtful: number[] = []
+  #round = 1
   #failuresInRow = 0
   #hasStored = false
   #doubt: Stop | null = null
@@ -111,39 +117,52 @@ class PackRun {
   constructor(run: ChunkRun) {
     this.#run = run
     this.#workers = Math.min(run.context.slots.slotsMax, run.planned.extents.length)
+    this.#waiting = [...run.planned.extents.keys()]
   }
 
   async move(): Promise<readonly TransferredEntry[] | null> {
-    await Promise.all(Array.from({ length: this.#workers }, () => this.#work()))
-    if (this.#mistake !== null) throw this.#mistake.error
-    if (this.#doubt !== null && !this.#hasStored) this.#run.stopWith(this.#doubt)
-    return this.#run.stop === null ? this.#entries : null
+    for (; ; this.#round += 1) {
+      await Promise.all(Array.from({ length: this.#workers }, () => this.#work()))
+      if (this.#mistake !== null) throw this.#mistake.error
+      if (this.#doubt !== null && !this.#hasStored) this.#run.stopWith(this.#doubt)
+      if (this.#run.stop !== null) return null
+      if (this.#doubtful.length === 0 || this.#round === roundsMax) return this.#entries
+      await this.#pause()
+      this.#waiting = this.#doubtful
+      this.#doubtful = []
+    }
+  }
+
+  async #pause(): Promise<void> {
+    try {
+      await this.#run.context.clock.sleep(this.#round * pauseMs, this.#run.signal)
+    } catch (error) {
+      if (this.#run.stop === null) throw error
+    }
   }
 
   async #work(): Promise<void> {
-    const { extents } = this.#run.planned
     while (this.#run.stop === null) {
-      const index = this.#next
-      const extent = extents[index]
-      if (extent === undefined) return
-      this.#next += 1
-      const entry = await this.#moveOne(extent)
+      const index = this.#waiting.shift()
+      const extent = index === undefined ? undefined : this.#run.planned.extents[index]
+      if (index === undefined || extent === undefined) return
+      const entry = await this.#moveOne(index, extent)
       if (entry !== null) this.#entries[index] = entry
     }
   }
 
-  async #moveOne(extent: Extent): Promise<TransferredEntry | null> {
+  async #moveOne(index: number, extent: Extent): Promise<TransferredEntry | null> {
     try {
       const entry = await moveItem(this.#run, extent)
       this.#failuresInRow = 0
       this.#hasStored ||= entry.outcome === 'written' || entry.outcome === 'given'
       return entry
     } catch (error) {
-      return this.#run.stop === null ? this.#fail(extent, error) : null
+      return this.#run.stop === null ? this.#fail(index, extent, error) : null
     }
   }
 
-  #fail(extent: Extent, error: unknown): TransferredEntry | null {
+  #fail(index: number, extent: Extent, error: unknown): TransferredEntry | null {
     try {
       const verdict = judge(error)
       switch (verdict.kind) {
@@ -153,6 +172,7 @@ class PackRun {
           this.#run.stopWith(verdict.stop)
           return null
         case 'doubtful':
+          this.#doubtful.push(index)
           return this.#doubtItem(extent, verdict.stop)
       }
     } catch (mistake) {
@@ -165,7 +185,8 @@ class PackRun {
   #doubtItem(extent: Extent, stop: Stop): TransferredEntry {
     this.#doubt ??= stop
     this.#failuresInRow += 1
-    const isStubborn = this.#run.lease.attempt >= stubbornAttempt
+    // A later round holds nothing but items that failed: that they fail in a row says nothing.
+    const isStubborn = this.#run.lease.attempt >= stubbornAttempt || this.#round > 1
     if (!isStubborn && this.#failuresInRow >= this.#workers + failuresInRowMax) this.#run.stopWith(stop)
     return refusedEntry(extent, 'failed', stop.code)
   }

@@ -10,7 +10,7 @@ import type { ReadRequest, ReadResult, TargetReader } from '#libs/target/target'
 import type { Draft, EventOf } from '#schemas/events'
 import type { Extent, Proof, TransferredEntry, VerifiedEntry } from '#schemas/records'
 import type { RequestSlots } from './request-slots.ts'
-import { answerMsMax, createWatchdog, type Watchdog } from './watchdog.ts'
+import { createWatchdog, silenceMsMax, type Watchdog } from './watchdog.ts'
 
 export interface ReadBackContext {
   readonly reader: TargetReader
@@ -167,7 +167,7 @@ class ChunkReading {
       return { digest: hasher.digest(), bytes, bypassedCache: result?.bypassedCache ?? false, code }
     }
     try {
-      const limits = { msMax: answerMsMax, code: 'TARGET_TIMEOUT' } as const
+      const limits = { msMax: silenceMsMax, code: 'TARGET_TIMEOUT' } as const
       const result = await watchdog.watch(limits, (signal, progress) => {
         const consume = (slice: Buffer): void => {
           progress.moved()

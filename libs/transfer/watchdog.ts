@@ -2,23 +2,29 @@
 // timer for each slice of each small file would cost more than reading it.
 //
 // Traps:
+// * A call of the target holds the tries and waits of libs/target/retrying.ts, and adapters that see bytes move give up a
+//   single try by themselves. What is watched here is the whole of it: a guard against a call that never ends.
 // * Only calls of the ports are watched. Waiting for the gate, the budget, a slot or the fence is no lack of progress.
 // * An aborted call is still awaited: its buffer may be read or written until it settles. When it does not settle within
 //   5 s, `onStuck` is told; nothing in this process can end a read that hangs in the kernel.
 import { type ErrorCode, WaybillError } from '#libs/domain/errors'
 import type { Clock } from '#libs/runtime/clock'
+import { defaultRetryRules } from '#libs/target/retrying'
 
-/** No byte moved, no answer to a small request. */
+/** No byte moved. */
 export const idleMsMax = 25_000
 /** The answer to a body that was fully sent. */
-export const answerMsMax = 60_000
-/** A body slower than this is given up where the port cannot tell that bytes move: a guard, not the usual deadline. */
+const answerMsMax = 60_000
+/** A body slower than this is given up where the port cannot tell that bytes move. */
 const bodyBytesPerMsMin = 64
 const stuckMsMax = 5_000
 
-/** How long a write of `bytes` may take in all. Adapters that see bytes move give up sooner, with TARGET_TIMEOUT. */
+/** How long the target may be silent with all tries: no new one starts after the retry rules' limit, the last may run on. */
+export const silenceMsMax = defaultRetryRules.elapsedMsMax + idleMsMax + answerMsMax
+
+/** How long a write of `bytes` may take in all. */
 export function writeMsMax(bytes: number): number {
-  return idleMsMax + answerMsMax + Math.ceil(bytes / bodyBytesPerMsMin)
+  return silenceMsMax + Math.ceil(bytes / bodyBytesPerMsMin)
 }
 
 interface Call {

@@ -202,6 +202,49 @@ test('a request that fails for good fails one item of many, and the attempt when
   }
 })
 
+test('an item that failed comes to its turn again before the pack is done', async () => {
+  const stage = createStage()
+  const planned = packOf(stage, [10, 10, 10])
+  let failures = 2
+  stage.beforeSource = (call) => {
+    if (call.method !== 'read' || call.name.toString() !== 'a1' || failures === 0) return
+    failures -= 1
+    throw new WaybillError('SOURCE_READ_ERROR')
+  }
+  const entries = entriesOf(await stage.clock.run(stage.move(planned)))
+  assert.deepEqual(
+    entries.map(({ item, outcome }) => [item, outcome]),
+    planned.extents.map(({ item }) => [item, 'written']),
+  )
+})
+
+test('an item that cannot be moved is tried three times in one attempt', async () => {
+  const stage = createStage()
+  const planned = packOf(stage, [10, 10])
+  let tries = 0
+  stage.beforeSource = (call) => {
+    if (call.method !== 'read' || call.name.toString() !== 'a1') return
+    tries += 1
+    throw new WaybillError('SOURCE_READ_ERROR')
+  }
+  const entries = entriesOf(await stage.clock.run(stage.move(planned)))
+  assert.deepEqual([entries[1]?.outcome, entries[1]?.code, tries], ['failed', 'SOURCE_READ_ERROR', 3])
+})
+
+test('many items that cannot be read, far from each other, do not fail the attempt', async () => {
+  const stage = createStage()
+  const planned = packOf(
+    stage,
+    Array.from({ length: 100 }, () => 10),
+  )
+  stage.beforeSource = (call) => {
+    if (call.method === 'read' && call.name.toString().endsWith('5')) throw new WaybillError('SOURCE_READ_ERROR')
+  }
+  const entries = entriesOf(await stage.clock.run(stage.move(planned)))
+  assert.equal(entries.filter(({ code }) => code === 'SOURCE_READ_ERROR').length, 10)
+  assert.equal(entries.filter(({ outcome }) => outcome === 'written').length, 90)
+})
+
 test('a target that refuses everything fails the attempt and not the items, and is not asked a thousand times', async () => {
   const stage = createStage()
   const planned = packOf(

@@ -90,7 +90,7 @@ test('a byte flipped on the way in is refused by the target and fails the attemp
   assert.equal(failureOf(await stage.clock.run(stage.move(stage.planned))).code, 'TARGET_REFUSED_DIGEST')
 })
 
-test('a target that takes no part is given up at last', async () => {
+test('a target that never answers is given up in the end, after the time that retries may take', async () => {
   const stage: Stage & { planned: ReturnType<typeof plannedPart> } = createPartStage({
     wrapWriter: (writer) => ({
       takeOver: (claim, signal) => writer.takeOver(claim, signal),
@@ -104,7 +104,7 @@ test('a target that takes no part is given up at last', async () => {
   })
   const failure = failureOf(await stage.clock.run(stage.move(stage.planned)))
   assert.deepEqual([failure.code, failure.isCounted], ['TARGET_TIMEOUT', true])
-  assert.ok(stage.clock.monotonic() < 100_000)
+  assert.ok(stage.clock.monotonic() < 400_000)
 })
 
 test('an item of many slices is read within the grant, and its digest is that of the whole', async () => {
