@@ -183,7 +183,7 @@ const hotKinds: ReadonlySet<RowKind> = new Set<RowKind>(['tally', 'partition', '
 
 /** Opens at the positions that the store was folded up to. Throws STORE_DAMAGED when the store is of another format. */
 export async function openProjection(log: EventLog, store: StateStore): Promise<Projection> {
-  const positions = await storedPositions(store)
+  let positions: Positions = await storedPositions(store)
   const counts = { folded: 0, known: 0, stale: 0, poison: 0 }
   const waiters = createWaiters()
   let version = 0
@@ -194,11 +194,14 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
     await loadRows(store, cache, decoded)
     const changed = new Set<string>()
     const rows = batchRows(cache, changed)
+    const next = new Map(positions)
     for (const entry of decoded) {
       counts[foldRecord(rows, entry).kind] += 1
-      positions.set(partitionId(entry.record.topic, entry.record.partition), entry.record.position + 1)
+      next.set(partitionId(entry.record.topic, entry.record.partition), entry.record.position + 1)
     }
-    await store.commit(changesOf(cache, changed, positions))
+    await store.commit(changesOf(cache, changed, next))
+    // Only now: who waits for a position reads the store next, and must find its event there.
+    positions = next
     cache = new Map([...cache].filter(([key]) => hotKinds.has(kindOf(key))))
     version += 1
     waiters.check()
