@@ -65,7 +65,9 @@ export function lineOf(record: LogRecord): string {
 /** Lines by partition in the order of reading, partitions sorted: what two readings must have in common. */
 export function linesByPartition(records: readonly LogRecord[]): readonly string[] {
   const byPartition = Map.groupBy(records, idOf)
-  return [...byPartition.keys()].sort().flatMap((id) => (byPartition.get(id) ?? []).map(lineOf))
+  return [...byPartition.keys()]
+    .sort((a, b) => (a < b ? -1 : 1))
+    .flatMap((id) => (byPartition.get(id) ?? []).map(lineOf))
 }
 
 /** The records with the positions that the log gave them. */

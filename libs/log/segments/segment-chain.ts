@@ -110,9 +110,13 @@ export class SegmentChain {
     return this.#segments.findLast(({ starts }) => (starts[slot] ?? 0) <= position) ?? null
   }
 
-  /** The last segment before which nothing of the wanted positions lies. */
-  segmentOfPositions(wanted: readonly number[]): Segment | null {
-    return this.#segments.findLast(({ starts }) => starts.every((start, slot) => start <= (wanted[slot] ?? 0))) ?? null
+  /** A sequence before which nothing of the wanted positions lies, as late as is known without reading. */
+  sequenceFor(wanted: readonly number[]): number {
+    if (this.#ends.every((end, slot) => (wanted[slot] ?? 0) >= end)) return this.#end.sequence
+    const reaches = ({ starts }: Segment): boolean => starts.every((start, slot) => start <= (wanted[slot] ?? 0))
+    const segment = this.#segments.findLast(reaches)
+    if (segment === undefined || segment !== this.#segments.at(-1)) return segment?.first ?? 0
+    return this.#indexes.get(segment.name)?.sequenceFor(wanted, this.#ends) ?? segment.first
   }
 
   /** Bytes of the segment that hold records; for the last one as far as they are known. */

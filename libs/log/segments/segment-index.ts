@@ -67,6 +67,22 @@ export class SegmentIndex {
     return number === undefined ? null : this.#block(number)
   }
 
+  /**
+   * A sequence before which the segment has nothing of what is wanted, or null when that is not known.
+   * @param ends next position by slot where the segment ends: what has no more to give holds nothing up
+   */
+  sequenceFor(wanted: readonly number[], ends: readonly number[]): number | null {
+    let sequence = Number.POSITIVE_INFINITY
+    for (const [slot, end] of ends.entries()) {
+      const position = wanted[slot] ?? 0
+      if (position >= end) continue
+      const block = this.blockOf(slot, position)
+      if (block === null) return null
+      sequence = Math.min(sequence, block.sequence)
+    }
+    return Number.isFinite(sequence) ? sequence : null
+  }
+
   /** The block that holds the sequence, or null when the segment has no record yet. */
   blockOfSequence(sequence: number): Block | null {
     const number = lastNotAbove(this.#sequences, sequence)

@@ -11,7 +11,7 @@ export class SegmentReader {
   /** Behind this sequence everything is wanted: no one can have read it before. */
   readonly #filteredBefore: number
   #sequence: number
-  #segment: Segment | null
+  #segment: Segment | null = null
   #cursor: SegmentCursor | null = null
 
   /** @throws WaybillError LOG_DAMAGED when the positions lie behind the end of the log */
@@ -20,8 +20,7 @@ export class SegmentReader {
     this.#chain = chain
     this.#wanted = chain.table.slots(from)
     this.#filteredBefore = from.size === 0 ? 0 : chain.end.sequence
-    this.#segment = chain.segmentOfPositions(this.#wanted)
-    this.#sequence = this.#isAtEnd() ? chain.end.sequence : (this.#segment?.first ?? 0)
+    this.#sequence = chain.sequenceFor(this.#wanted)
   }
 
   /** The next records that are wanted, none when the reader stands at the end. @throws WaybillError LOG_DAMAGED */
@@ -39,10 +38,6 @@ export class SegmentReader {
   async close(): Promise<void> {
     await this.#cursor?.close()
     this.#cursor = null
-  }
-
-  #isAtEnd(): boolean {
-    return this.#chain.ends.every((end, slot) => end === this.#wanted[slot])
   }
 
   #select(records: readonly LogRecord[]): readonly LogRecord[] {

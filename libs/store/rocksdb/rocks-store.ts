@@ -8,7 +8,7 @@
 // * `close` waits for ever for an iterator that is not destroyed; `for await` destroys it on every way out.
 // * An open in a folder that cannot be made never answers, so the folder is made first.
 // * Memory: a block cache of 32 MiB (fixed by the binding; it holds index and filter blocks too), two write buffers of
-//   32 MiB, at most 256 open tables. Blocks of 8 KiB and 10 bits of Bloom filter a key are the binding's defaults.
+//   16 MiB, at most 256 open tables. Blocks of 8 KiB and 10 bits of Bloom filter a key are the binding's defaults.
 import { strict as assert } from 'node:assert'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import RocksDB from 'rocksdb-native'
@@ -21,7 +21,7 @@ const options = {
   walRecoveryMode: RocksDB.constants.walRecoveryMode.TOLERATE_CORRUPTED_TAIL_RECORDS,
   maxBackgroundJobs: 2,
   maxOpenFiles: 256,
-  writeBufferSize: 32 * MiB,
+  writeBufferSize: 16 * MiB,
   maxWriteBufferNumber: 2,
 }
 /** Rows fetched from an iterator at a time. */
@@ -125,7 +125,10 @@ export async function openRocksStore({ folder }: { readonly folder: string }): P
   try {
     await mkdir(folder, { recursive: true })
   } catch (error) {
-    throw storeError(error, { doing: 'create', folder })
+    const classified = storeError(error, { doing: 'create', folder })
+    throw classified.code === 'STORE_FULL'
+      ? classified
+      : new WaybillError('STORE_REFUSED', { folder }, { cause: error })
   }
   try {
     return new RocksStore(folder, await openDatabase(folder))
