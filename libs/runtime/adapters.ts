@@ -1,12 +1,15 @@
-// The one place that chooses adapters of sources and targets.
+// The one place that chooses adapters. The S3 client is loaded only where a bucket is named: it takes half a second.
 import { WaybillError } from '#libs/domain/errors'
+import type { EventLog } from '#libs/log/event-log'
+import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { openFileSource } from '#libs/source/files/file-source'
 import type { Source } from '#libs/source/source'
+import { moveAside, openRocksStore } from '#libs/store/rocksdb/rocks-store'
+import type { StateStore } from '#libs/store/state-store'
 import { openFileTarget } from '#libs/target/files/file-target'
 import { Pace } from '#libs/target/pace'
 import { defaultRetryRules, type RetrySettings, retryingTarget } from '#libs/target/retrying'
 import { defaultDeadlines, type S3Credentials, type S3Proxies } from '#libs/target/s3/settings'
-import { openS3Target } from '#libs/target/s3/target'
 import type { Target } from '#libs/target/target'
 import type { Bytes } from '#schemas/avro'
 import type { Clock, Random } from './clock.ts'
@@ -57,6 +60,7 @@ function credentialsOf({ identity, profile }: S3Access): S3Credentials {
 
 async function openBareTarget(place: Place, job: string, access: S3Access): Promise<Target> {
   if (place.kind === 'files') return openFileTarget({ root: place.path, job })
+  const { openS3Target } = await import('#libs/target/s3/target')
   return openS3Target({
     bucket: place.bucket,
     prefix: place.prefix,
@@ -72,4 +76,27 @@ async function openBareTarget(place: Place, job: string, access: S3Access): Prom
     random: access.random,
     deadlines: defaultDeadlines,
   })
+}
+
+/** An embedded log has one partition a topic: one process owns all of them. */
+const partitionCounts = { jobs: 1, listings: 1, chunks: 1, rates: 1 } as const
+
+/** Throws LOG_DAMAGED, LOG_NEWER, LOG_FULL. */
+export function openEmbeddedLog(folder: string): Promise<EventLog> {
+  return openSegmentLog({ folder, partitionCounts })
+}
+
+/** The log of a job that another process may be writing. */
+export function openLogToRead(folder: string, clock: Clock): Promise<EventLog> {
+  return openSegmentLog({ folder, partitionCounts, isReadOnly: true, clock })
+}
+
+/** Throws STORE_DAMAGED, STORE_FULL. */
+export function openEmbeddedStore(folder: string): Promise<StateStore> {
+  return openRocksStore({ folder })
+}
+
+/** Renames a store away; returns where it is now, or null when there was none. */
+export function moveStoreAside(folder: string): Promise<string | null> {
+  return moveAside(folder)
 }

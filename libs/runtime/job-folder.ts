@@ -6,14 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { EventLog } from '#libs/log/event-log'
-import { openSegmentLog } from '#libs/log/segments/segment-log'
-import { moveAside, openRocksStore } from '#libs/store/rocksdb/rocks-store'
 import type { StateStore } from '#libs/store/state-store'
+import { moveStoreAside, openEmbeddedLog, openEmbeddedStore, openLogToRead } from './adapters.ts'
 import type { Clock } from './clock.ts'
 import { tryLock } from './native.ts'
-
-/** An embedded log has one partition a topic: one process owns all of them. */
-const embeddedPartitions = { jobs: 1, listings: 1, chunks: 1, rates: 1 } as const
 
 export interface JobFolder {
   readonly log: EventLog
@@ -37,16 +33,16 @@ function takeLock(folder: string): { release(): void } {
 
 async function openStore(folder: string): Promise<{ store: StateStore; movedAside: string | null }> {
   try {
-    return { store: await openRocksStore({ folder }), movedAside: null }
+    return { store: await openEmbeddedStore(folder), movedAside: null }
   } catch (error) {
     if (codeOf(error) !== 'STORE_DAMAGED') throw error
-    const movedAside = await moveAside(folder)
-    return { store: await openRocksStore({ folder }), movedAside }
+    const movedAside = await moveStoreAside(folder)
+    return { store: await openEmbeddedStore(folder), movedAside }
   }
 }
 
 async function openBoth(folder: string): Promise<Omit<JobFolder, 'close'>> {
-  const log = await openSegmentLog({ folder: logFolder(folder), partitionCounts: embeddedPartitions })
+  const log = await openEmbeddedLog(logFolder(folder))
   try {
     return { log, ...(await openStore(storeFolder(folder))) }
   } catch (error) {
@@ -80,7 +76,7 @@ export async function openJobFolder(folder: string): Promise<JobFolder> {
 
 /** Moves a store that turned out to be damaged out of the way. The folder must be closed. */
 export function discardStore(folder: string): Promise<string | null> {
-  return moveAside(storeFolder(folder))
+  return moveStoreAside(storeFolder(folder))
 }
 
 /**
@@ -97,14 +93,9 @@ export async function openJobToLook(
   } catch (error) {
     if (codeOf(error) !== 'JOB_HELD') throw error
   }
-  const log = await openSegmentLog({
-    folder: logFolder(folder),
-    partitionCounts: embeddedPartitions,
-    isReadOnly: true,
-    clock,
-  })
+  const log = await openLogToRead(logFolder(folder), clock)
   const temporary = await mkdtemp(join(tmpdir(), 'waybill-look-'))
-  const store = await openRocksStore({ folder: temporary })
+  const store = await openEmbeddedStore(temporary)
   return {
     log,
     store,

@@ -12,20 +12,14 @@ import { openProjection, type Projection } from '#libs/projection/projection'
 import { type Claim, claimPartition } from '#libs/runtime/claims'
 import type { Clock, Random } from '#libs/runtime/clock'
 import type { Logger } from '#libs/runtime/logger'
-import { appendAndFold, type RoleContext, runRole } from '#libs/runtime/role'
+import { appendAndFold, type RoleContext } from '#libs/runtime/role'
 import type { Source, SourceEntry } from '#libs/source/source'
 import type { StateStore } from '#libs/store/state-store'
-import type { Target, TargetReader, TargetSurvey, TargetUploads, TargetWriter } from '#libs/target/target'
-import { createByteBudget } from '#libs/transfer/byte-budget'
-import { createReadGate } from '#libs/transfer/read-gate'
-import { createRequestSlots } from '#libs/transfer/request-slots'
-import type { JobRequest, TargetAbilities } from '#schemas/records'
+import type { Target } from '#libs/target/target'
+import type { JobRequest } from '#schemas/records'
 import type { JobRow, TallyRow } from '#schemas/rows'
-import { createCoordinator } from '../coordinator/coordinator.ts'
-import { createGranter } from '../coordinator/granting.ts'
-import { createVerifier } from '../verifier/verifier.ts'
-import { createWorker } from '../worker/worker.ts'
-import { createOnce } from './once.ts'
+import { openClients } from './clients.ts'
+import { startRoles } from './roles.ts'
 
 export interface MigrationOptions {
   readonly job: string
@@ -63,7 +57,7 @@ export interface MigrationEnd {
   readonly isComplete: boolean
 }
 
-interface Claims {
+export interface Claims {
   readonly jobs: Claim
   readonly listings: Claim
   readonly rates: Claim
@@ -137,112 +131,6 @@ async function aimOf(
     : { wish: 'finish', round: 0, pass: Math.max(1, row?.pass ?? 1) }
 }
 
-interface Clients {
-  readonly survey: TargetSurvey
-  readonly writer: () => Promise<TargetWriter>
-  readonly uploads: () => Promise<TargetUploads>
-  readonly reader: () => Promise<TargetReader>
-  close(): Promise<void>
-}
-
-/** The roles' connections, each made when it is first needed and the probe's result is folded. */
-function openClients(options: MigrationOptions, projection: Projection): Clients {
-  const abilities = async (): Promise<TargetAbilities> => {
-    const row = await projection.rows.get(keyOf.job(options.job))
-    if (row?.abilities == null) throw new WaybillError('INTERNAL', { job: options.job })
-    return row.abilities
-  }
-  const { target, readTarget } = options
-  const survey = target.survey()
-  const writer = createOnce(async () => target.writer(await abilities()))
-  const uploads = createOnce(async () => target.uploads(await abilities()))
-  const reader = createOnce(async () => readTarget.reader(await abilities()))
-  return {
-    survey,
-    writer: writer.get,
-    uploads: uploads.get,
-    reader: reader.get,
-    async close() {
-      await survey.close()
-      for (const client of [writer.made(), uploads.made(), reader.made()])
-        if (client !== null) await (await client).close()
-    },
-  }
-}
-
-function startRoles(
-  options: MigrationOptions,
-  context: RoleContext,
-  claims: Claims,
-  clients: Clients,
-  aim: { readonly wish: Wish; readonly round: number; readonly pass: number },
-): readonly Promise<void>[] {
-  const { job, log, source, clock, random, logger, chunksMax, onBytes } = options
-  const { projection } = context
-  const slots = createRequestSlots(options.requestsMax)
-  const readSlots = createRequestSlots(options.requestsMax)
-  const budget = createByteBudget(options.memoryBytes)
-  const gate = createReadGate(clock)
-  const chunkPartitions = claims.chunks.map(({ partition }) => partition)
-  const coordinator = createCoordinator({
-    job,
-    projection,
-    items: { rows: projection.rows, log, job },
-    source,
-    keys: options.target.keys,
-    survey: clients.survey,
-    uploads: clients.uploads,
-    jobs: claims.jobs,
-    listings: claims.listings,
-    chunkPartitions: () => Promise.resolve(chunkPartitions),
-    selects: options.selects,
-    logger: logger.child({ role: 'coordinator' }),
-    wish: aim.wish,
-    wishedPass: aim.pass,
-    wishedRound: aim.round,
-    actor: options.actor,
-  })
-  const worker = createWorker({
-    job,
-    worker: options.process,
-    projection,
-    log,
-    claims: claims.chunks,
-    jobsPartition: claims.jobs.partition,
-    ratesPartition: claims.rates.partition,
-    source: options.request?.source ?? '',
-    clock,
-    random,
-    logger: logger.child({ role: 'worker' }),
-    chunksMax,
-    transfer: async () => ({ source, writer: await clients.writer(), budget, gate, clock, slots, onBytes }),
-    takeOver: async (claim, signal) => (await clients.writer()).takeOver(claim.claim, signal),
-    mustStillHold: () => undefined,
-  })
-  const verifier = createVerifier({
-    job,
-    projection,
-    log,
-    partitions: chunkPartitions,
-    chunksMax,
-    readerName: `${options.process}.verifier`,
-    logger: logger.child({ role: 'verifier' }),
-    transfer: async () => ({
-      reader: await clients.reader(),
-      clock,
-      slots: readSlots,
-      onBytes: (bytes) => onBytes('verified', bytes),
-    }),
-  })
-  const granter = createGranter({ job, projection, clock, jobs: claims.jobs, rates: claims.rates })
-  const isVerifyOnly = options.aim === 'verify'
-  return [
-    runRole(coordinator, context),
-    runRole(verifier, context),
-    ...(isVerifyOnly ? [] : [runRole(worker, context), runRole(granter, context)]),
-  ]
-}
-
 async function endOf(projection: Projection, job: string): Promise<{ job: JobRow | undefined; tally: TallyRow }> {
   const row = await projection.rows.get(keyOf.job(job))
   return { job: row, tally: (await projection.rows.get(keyOf.tally(job))) ?? emptyTally }
@@ -292,7 +180,7 @@ export async function runMigration(options: MigrationOptions): Promise<Migration
     await Promise.race([broken, prepareJob(context, options)])
     const aim = await aimOf(context, options)
     options.onStarted({ projection, writer })
-    const running = startRoles(options, context, claims, clients, aim)
+    const running = startRoles({ options, context, claims, clients, aim })
     const failed = Promise.all(running).then(() => new Promise<never>(() => undefined))
     const end = waitForEnd(projection, options, aim, roles)
     try {

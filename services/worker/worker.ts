@@ -26,7 +26,6 @@ export interface WorkerOptions {
   /** Partitions of the job and of its source's rate. */
   readonly jobsPartition: number
   readonly ratesPartition: number
-  readonly source: string
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -40,7 +39,7 @@ export interface WorkerOptions {
 }
 
 export type WorkerTask =
-  | { readonly kind: 'report'; readonly sequence: number; readonly hasWork: boolean }
+  | { readonly kind: 'report'; readonly sequence: number; readonly source: string; readonly hasWork: boolean }
   | { readonly kind: 'takeOver'; readonly claim: Claim }
   | { readonly kind: 'lease'; readonly claim: Claim; readonly chunk: string; readonly attempt: number }
   | { readonly kind: 'move'; readonly claim: Claim; readonly chunk: string; readonly attempt: number }
@@ -97,17 +96,17 @@ class WorkDesk {
     const tasks: WorkerTask[] = []
     for (const claim of claims) tasks.push(...(await this.#decidePartition(row, claim, busy, transfer.gate.hasGrant())))
     const hasWork = tasks.some(({ kind }) => kind !== 'report') || this.#moving.size > 0
-    return [...this.#reportIfDue(hasWork), ...tasks]
+    return [...this.#reportIfDue(row.request.source, hasWork), ...tasks]
   }
 
   #stopMoves(reason: string): void {
     for (const controller of this.#moving.values()) controller.abort(new Error(`job is ${reason}`))
   }
 
-  #reportIfDue(hasWork: boolean): WorkerTask[] {
+  #reportIfDue(source: string, hasWork: boolean): WorkerTask[] {
     const last = this.#sentAt.get(this.#nextReport - 1)
     const isDue = last === undefined || this.#options.clock.monotonic() - last >= reportEveryMs
-    return isDue ? [{ kind: 'report', sequence: this.#nextReport, hasWork }] : []
+    return isDue ? [{ kind: 'report', sequence: this.#nextReport, source, hasWork }] : []
   }
 
   async #takeGrant(): Promise<void> {
@@ -158,7 +157,7 @@ class WorkDesk {
   perform(task: WorkerTask, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
     switch (task.kind) {
       case 'report':
-        return Promise.resolve([this.#report(task.sequence, task.hasWork)])
+        return Promise.resolve([this.#report(task)])
       case 'takeOver':
         return this.#takeOver(task.claim, signal)
       case 'lease': {
@@ -172,8 +171,8 @@ class WorkDesk {
     }
   }
 
-  #report(sequence: number, hasWork: boolean): PlacedDraft {
-    const { clock, worker, ratesPartition, source, job } = this.#options
+  #report({ sequence, source, hasWork }: Extract<WorkerTask, { kind: 'report' }>): PlacedDraft {
+    const { clock, worker, ratesPartition, job } = this.#options
     const seconds = reportEveryMs / 1_000
     const readBytesPerSecond = (this.#bytesRead - this.#reportedBytes) / seconds
     this.#reportedBytes = this.#bytesRead
