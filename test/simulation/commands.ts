@@ -1,0 +1,31 @@
+// Commands as another process appends them: pause, resume, other limits.
+import type { NewRecord } from '#libs/log/event-log'
+import type { WaybillEvent } from '#schemas/events'
+import { encodeEvent } from '#schemas/wire'
+import type { Chance } from './chance.ts'
+import { job } from './scenario.ts'
+
+/** The record of one command; `sequence` rises from call to call. */
+export function commandRecord(chance: Chance, sequence: number): NewRecord {
+  const envelope = { job, at: 0, writer: 'person', sequence, software: 'test', actor: 'person', reason: 'simulation' }
+  const kind = chance.weighted({ pause: 2, resume: 1, limits: 1 })
+  const events: Readonly<Record<typeof kind, WaybillEvent>> = {
+    pause: { type: 'JobPaused', ...envelope, code: null },
+    resume: { type: 'JobResumed', ...envelope },
+    limits: {
+      type: 'LimitsChanged',
+      ...envelope,
+      throughputBytesPerSecond: chance.happens(0.5) ? null : chance.between(100, 1_000) * 1024,
+      sourcePeakBytesPerSecond: null,
+      workersMax: null,
+      priority: 'normal',
+    },
+  }
+  const event = events[kind]
+  return {
+    topic: 'jobs',
+    partition: 0,
+    key: Buffer.from(`${event.type}/person/${sequence}`),
+    value: encodeEvent(event),
+  }
+}
