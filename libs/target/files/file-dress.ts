@@ -106,7 +106,7 @@ export async function dressAttributes(
   const isOwned = await giveOwner(calls, file, attributes)
   if (!isOwned) notes.push('OWNER_NOT_SET')
   const mode = attributes.mode & (isOwned ? modeBits : modeBits & ~setIdBits)
-  if ((Number(file.stats.mode) & modeBits) === mode && (mode & setIdBits) === 0) return notes
+  if ((Number(file.stats.mode) & modeBits) === mode) return notes
   try {
     await calls.chmod(file.fd, mode)
   } catch (error) {
