@@ -78,6 +78,7 @@ export type ListingRow = TypeOf<typeof listingRow>
 export const pageRow = record('PageRow', {
   isListed: boolean,
   kind: word<'listing' | 'relist' | 'repair'>(),
+  /** Of its first item, as the listing orders names: a directory's with its slash. */
   firstName: bytes,
   listedAt: long,
   partition: int,

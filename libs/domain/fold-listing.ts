@@ -4,6 +4,7 @@ import type { ListedItem, Place } from '#schemas/records'
 import type { ListingRow, UploadRow } from '#schemas/rows'
 import { standingClaim } from './fold-chunk.ts'
 import { chunkIdOf, keyOf, pageIdOf } from './keys.ts'
+import { orderOf } from './name-order.ts'
 import { contentBytes, isPacked, type PagePlan, planPage } from './plan.ts'
 import { changeTally, countCode, placeInPack, setChunk, setOwed, setUpload } from './row-effects.ts'
 import { emptyChunk, emptyListing, emptyPage, emptyUpload, type RecordPlace, type Rows } from './rows.ts'
@@ -147,11 +148,12 @@ function foldListed(rows: Rows, event: EventOf<'ItemsListed'>, at: RecordPlace):
   })
   const pageKey = keyOf.page(event.job, event)
   const page = rows.get(pageKey) ?? emptyPage
+  const [first] = event.items
   rows.set(pageKey, {
     ...page,
     isListed: true,
     kind: event.kind,
-    firstName: event.items[0]?.name ?? page.firstName,
+    firstName: first === undefined ? page.firstName : orderOf(first.name, first.kind),
     listedAt: at.position,
     partition: at.partition,
     items: event.items.length,

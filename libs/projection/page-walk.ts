@@ -3,6 +3,7 @@
 import { keyOf } from '#libs/domain/keys'
 import { compareOrder, orderOf } from '#libs/domain/name-order'
 import type { EventOf } from '#schemas/events'
+import type { PageRow } from '#schemas/rows'
 import { type CurrentItem, currentItems, type ItemContext, readPage } from './item-reader.ts'
 
 /** Page rows read at a time. */
@@ -33,15 +34,43 @@ export async function* walkPages(context: ItemContext, pass: number, firstPage =
   }
 }
 
-/** Last walked page whose first name is not behind `order`: where a walk that stopped there goes on. */
-async function pageBefore(context: ItemContext, pass: number, order: Buffer): Promise<number> {
-  let last = 0
-  for await (const page of walkedPages(context, pass)) {
-    const row = await context.rows.get(keyOf.page(context.job, { pass, page }))
-    if (row === undefined || Buffer.compare(row.firstName, order) > 0) break
-    last = page
+/** The first walked page in [from, to), with its row. */
+async function walkedPageIn(
+  { rows, job }: ItemContext,
+  pass: number,
+  range: { readonly from: number; readonly to: number },
+): Promise<{ readonly page: number; readonly row: PageRow } | null> {
+  for (let page = range.from; page < range.to; page += rowsAtOnce) {
+    const numbers = Array.from({ length: Math.min(rowsAtOnce, range.to - page) }, (_, n) => page + n)
+    const found = await rows.getMany(numbers.map((number) => keyOf.page(job, { pass, page: number })))
+    for (const [index, row] of found.entries()) {
+      if (row?.isListed === true && row.kind === 'listing') return { page: page + index, row }
+    }
   }
-  return last
+  return null
+}
+
+/**
+ * The walked page that holds what stands at `order`, if anything does: the last one that does not begin behind it. null:
+ * all begin behind it. Reads few rows: the walk's pages are in the order of names, corrections between them are not.
+ */
+export async function findPage(context: ItemContext, pass: number, order: Buffer): Promise<number | null> {
+  const listing = await context.rows.get(keyOf.listing(context.job, pass))
+  let found: number | null = null
+  let from = 0
+  let to = listing?.pages ?? 0
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2)
+    const at = await walkedPageIn(context, pass, { from: middle, to })
+    // A page without items is the walk's last: it only says that nothing followed.
+    if (at === null || at.row.items === 0 || Buffer.compare(at.row.firstName, order) > 0) {
+      to = middle
+    } else {
+      found = at.page
+      from = at.page + 1
+    }
+  }
+  return found
 }
 
 /** Items of a pass in order, one at a time, with a look at the next. */
@@ -60,7 +89,7 @@ export function walkItems(context: ItemContext, pass: number, after: Buffer | nu
     after === null || compareOrder(orderOf(item.listed.name, item.listed.kind), after) > 0
   return {
     async peek() {
-      pages ??= walkPages(context, pass, after === null ? 0 : await pageBefore(context, pass, after))
+      pages ??= walkPages(context, pass, after === null ? 0 : ((await findPage(context, pass, after)) ?? 0))
       for (;;) {
         const item = items[next]
         if (item !== undefined && isBehind(item)) return item
