@@ -59,6 +59,7 @@ export const listingRow = record('ListingRow', {
   /** Pages when the last comparison with the target began: a correction adds a page, so it is compared again. */
   comparedPages: int,
   compared: record('Comparison', {
+    /** Pages of all comparisons of the pass; the other fields are of the last one. */
     pages: int,
     cursor: nullable(bytes),
     through: nullable(bytes),

@@ -188,7 +188,7 @@ function finishTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
   if (job.request.reconcile !== 'none') {
     const { compared } = listing
     const isCurrent = compared.isDone && listing.comparedPages === listing.pages
-    if (!isCurrent) return [{ kind: 'compare', page: compared.isDone ? 0 : compared.pages }]
+    if (!isCurrent) return [{ kind: 'compare', page: compared.pages }]
   }
   return [{ kind: 'completePass', isCancelled: false }]
 }

@@ -222,14 +222,16 @@ function foldPagePlanned(rows: Rows, event: EventOf<'PagePlanned'>): Verdict {
 function foldTargetListed(rows: Rows, event: EventOf<'TargetListed'>): Verdict {
   const key = keyOf.listing(event.job, event.pass)
   const before = rows.get(key) ?? emptyListing
-  const isNew = event.page === 0 && (before.compared.isDone || before.compared.pages === 0)
-  if (!isNew && (before.compared.isDone || event.page !== before.compared.pages)) return known
+  // Pages are numbered through all comparisons of a pass: a page that comes a second time can never start a new one.
+  const { pages } = before.compared
+  if (event.page !== pages) return event.page < pages ? known : stale
+  const isNew = before.compared.isDone || pages === 0
   const base = isNew ? emptyListing.compared : before.compared
   rows.set(key, {
     ...before,
     comparedPages: isNew ? before.pages : before.comparedPages,
     compared: {
-      pages: base.pages + 1,
+      pages: pages + 1,
       cursor: event.cursor,
       through: event.through,
       isDone: event.isLast,

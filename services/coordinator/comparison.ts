@@ -103,7 +103,7 @@ export async function compareTarget(
 ): Promise<readonly PlacedDraft[]> {
   const { pass } = await jobRowOf(context)
   const row = await context.projection.rows.get(keyOf.listing(context.job, pass))
-  const isFirst = page === 0
+  const isFirst = row === undefined || row.compared.isDone || row.compared.pages === 0
   const listed = await context.survey.list(isFirst ? null : (row?.compared.cursor ?? null), objectsAtOnce, signal)
   const last = listed.objects.at(-1)
   const isLast = listed.cursor === null
