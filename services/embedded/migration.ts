@@ -124,6 +124,9 @@ async function aimOf(
   options: MigrationOptions,
 ): Promise<{ wish: Wish; round: number; pass: number }> {
   const row = await context.projection.rows.get(keyOf.job(options.job))
+  if (options.aim === 'verify' && (row === undefined || row.pass === 0 || row.passesCompleted < row.pass)) {
+    throw new WaybillError('JOB_UNFINISHED', { job: options.job })
+  }
   if (options.aim === 'verify') return { wish: 'verify', round: (row?.round ?? 0) + 1, pass: row?.pass ?? 0 }
   const isBetween = row !== undefined && row.pass > 0 && row.passesCompleted === row.pass
   return isBetween
@@ -160,7 +163,7 @@ async function waitForEnd(
 
 /**
  * Runs the job until its aim is reached, it pauses, or the signal aborts (then the reason is thrown, after a clean stop).
- * Throws what ends a run: preflight errors of the probe, JOB_DIFFERS, LOG_FULL, INTERNAL.
+ * Throws what ends a run: preflight errors of the probe, JOB_DIFFERS, JOB_UNFINISHED, LOG_FULL, INTERNAL.
  */
 export async function runMigration(options: MigrationOptions): Promise<MigrationEnd> {
   const { log, store, clock, signal, software } = options

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { WaybillError } from '#libs/domain/errors'
 import { openMemoryStore } from '#libs/store/memory-store'
 import { createMemoryWorld, KiB, type MemoryWorld } from '#test/support/memory-migration'
 
@@ -72,4 +73,18 @@ test('a lost store is rebuilt from the log, and nothing is sent again', async ()
   const again = await world.run({ store: openMemoryStore() })
   assert.equal(again.tally.targetBytesWritten, first.tally.targetBytesWritten)
   assert.deepEqual(plain(again.tally.verified), all)
+})
+
+test('verify of a job whose pass is not complete is refused: nobody would move what is left', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const stop = new AbortController()
+  world.target.store.faults = ({ operation }) => {
+    if (operation === 'put') stop.abort(new WaybillError('ABORTED'))
+    return null
+  }
+  await assert.rejects(world.run({ signal: stop.signal }), { code: 'ABORTED' })
+  world.target.store.faults = () => null
+  await assert.rejects(world.run({ aim: 'verify' }), { code: 'JOB_UNFINISHED' })
+  assert.equal((await world.run()).isComplete, true)
 })
