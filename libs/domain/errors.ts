@@ -119,6 +119,10 @@ export const errorCatalogue = {
     'never',
     'The job has a pass that is not complete. Let migrate finish it first; then it can be verified.',
   ),
+  ITEM_UNKNOWN: entry(
+    'never',
+    'The job lists no item of this name. Names are relative to the source; the report shows how they are written.',
+  ),
   EVENT_POISON: entry('never', 'The log holds a record that does not decode or contradicts itself. The job stops.'),
   // usage, report
   USAGE: entry('never', 'The command line is not understood. `waybill --help` shows what there is.'),

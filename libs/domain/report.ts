@@ -173,6 +173,7 @@ const exitCodeOfError: Partial<Readonly<Record<ErrorCode, ExitCode>>> = {
   KEY_INVALID: 2,
   REPORT_UNREADABLE: 2,
   JOB_UNKNOWN: 2,
+  ITEM_UNKNOWN: 2,
   JOB_DIFFERS: 2,
   NODE_TOO_OLD: 2,
   JOB_HELD: 10,

@@ -24,7 +24,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   help: async () => (await import('./commands/help.ts')).help,
   keygen: async () => (await import('./commands/keygen.ts')).keygen,
   doctor: notYet('doctor'),
-  explain: notYet('explain'),
+  explain: async () => (await import('./commands/explain.ts')).explain,
   'jobs list': notYet('jobs list'),
   'jobs show': notYet('jobs show'),
   migrate: async () => (await import('./commands/migrate.ts')).migrate,

@@ -79,3 +79,10 @@ export function wordsOfJob(input: CommandInput, job: string, request: JobRequest
 export function wordsOfRun(input: CommandInput): RunWords {
   return { migrate: ['waybill', ...input.argv], place: placeWords(input) }
 }
+
+/** Up to which positions a job is shown while another process works on it; null when it is at rest. */
+export function asOfText({ isHeldElsewhere, positions }: JobView): string | null {
+  if (!isHeldElsewhere) return null
+  const told = [...positions].filter(([, next]) => next > 0).map(([id, next]) => `${id}:${next - 1}`)
+  return `position ${told.sort((a, b) => (a < b ? -1 : 1)).join(', ')}`
+}
