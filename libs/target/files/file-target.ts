@@ -1,6 +1,7 @@
 // A directory as target. Every port of libs/target/target.ts; see the head of each file for how:
 //
-// file-writer, publication, settling   whole items and parts, final names, durability
+// file-writer, direct-write            whole items and parts
+// publication, settling, lookup        final names, durability, looking
 // file-uploads, upload-file            items of more than one chunk
 // file-reader, aligned-buffers         reading back, past the page cache
 // file-survey, file-probe, file-listing what the file system can do, what is in it
@@ -35,7 +36,7 @@ export function openFileTarget(options: FileTargetOptions): Target {
   return {
     keys: fileKeys,
     survey: () => new FileSurvey(root, options.job),
-    writer: (abilities) => new FileWriter(root, options.job, abilities),
+    writer: (abilities) => new FileWriter(root, options.job, abilities, buffers),
     uploads: (abilities) => new FileUploads(root, options.job, abilities, nextUploadId),
     reader: (abilities) => new FileReader(root, buffers, abilities.bypassesCache),
   }

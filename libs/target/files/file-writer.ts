@@ -12,7 +12,9 @@ import { syncFileSystem } from '#libs/runtime/native'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import type { CopyPartRequest, ObjectState, PartRequest, PutRequest, TargetWriter } from '../target.ts'
-import { syncBytes, writeSlices } from './file-calls.ts'
+import type { AlignedBuffers } from './aligned-buffers.ts'
+import { writeBody } from './direct-write.ts'
+import { syncBytes } from './file-calls.ts'
 import { dressFile, dressLink, firstMode, prepareDirectory, readMark, sealOf, writeMark } from './file-dress.ts'
 import { isAbsent, isPresent, throwIfAborted, writeError } from './file-errors.ts'
 import { joinPath, placeOf } from './file-keys.ts'
@@ -44,14 +46,16 @@ export class FileWriter implements TargetWriter {
   readonly #fileRoot: FileRoot
   readonly #job: string
   readonly #abilities: TargetAbilities
+  readonly #buffers: AlignedBuffers | null
   #opened: Promise<Opened> | null = null
   #puts = 0
   #temporaries = 0
 
-  constructor(fileRoot: FileRoot, job: string, abilities: TargetAbilities) {
+  constructor(fileRoot: FileRoot, job: string, abilities: TargetAbilities, buffers: AlignedBuffers) {
     this.#fileRoot = fileRoot
     this.#job = job
     this.#abilities = abilities
+    this.#buffers = abilities.bypassesCache ? buffers : null
   }
 
   /** Called again after `clear`, which removes the claim's folder with the others. */
@@ -103,7 +107,8 @@ export class FileWriter implements TargetWriter {
     try {
       const { root, fd } = await openUploadFile(this.#fileRoot, this.#job, request.upload)
       try {
-        await writeSlices(root.calls, fd, request.body, { at: request.offset, signal })
+        const writing = { root, fd, body: request.body, at: request.offset, buffers: this.#buffers }
+        await writeBody(writing, signal)
         await syncBytes(fd)
       } finally {
         await root.calls.close(fd)
@@ -117,7 +122,8 @@ export class FileWriter implements TargetWriter {
 
   async copyPart(request: CopyPartRequest, signal: AbortSignal): Promise<{ tag: string }> {
     throwIfAborted(signal)
-    return { tag: await copyRange(this.#fileRoot, this.#job, request, signal) }
+    const place = { fileRoot: this.#fileRoot, job: this.#job, buffers: this.#buffers }
+    return { tag: await copyRange(place, request, signal) }
   }
 
   async close(): Promise<void> {
@@ -177,7 +183,7 @@ export class FileWriter implements TargetWriter {
     try {
       let dressed: Put
       try {
-        await writeSlices(calls, fd, request.body, { at: 0, signal })
+        await writeBody({ root: opened.root, fd, body: request.body, at: 0, buffers: this.#buffers }, signal)
         const stats = await calls.stat(fd)
         const notes = await dressFile(calls, { fd, path: temporary, stats }, request.dress)
         dressed = { seal: sealOf(stats), notes }

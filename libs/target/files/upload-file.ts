@@ -15,7 +15,9 @@ import { createHash } from 'node:crypto'
 import fs, { constants } from 'node:fs'
 import { WaybillError } from '#libs/domain/errors'
 import type { CopyPartRequest } from '../target.ts'
-import { syncBytes, syncFile, truncate, writeSlices } from './file-calls.ts'
+import type { AlignedBuffers } from './aligned-buffers.ts'
+import { writeBody } from './direct-write.ts'
+import { syncBytes, syncFile, truncate } from './file-calls.ts'
 import { sealOf } from './file-dress.ts'
 import { isAbsent, isPresent, readError, throwIfAborted, writeError } from './file-errors.ts'
 import { joinPath } from './file-keys.ts'
@@ -23,7 +25,7 @@ import { type FileRoot, openNow, type Root } from './file-root.ts'
 import { fileName, openJobFolder, removeFile } from './temporary-files.ts'
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-const copyBytes = 1024 * 1024
+const copyBytes = 4 * 1024 * 1024
 const namesTriedMax = 100
 
 /** Makes the file of an upload, durably. @returns its id. @throws TARGET_FULL, ITEM_TOO_LARGE, TARGET_NOT_WRITABLE. */
@@ -81,14 +83,20 @@ export async function openUploadFile(
   }
 }
 
+export interface CopyPlace {
+  readonly fileRoot: FileRoot
+  readonly job: string
+  /** null where the file system has no O_DIRECT. */
+  readonly buffers: AlignedBuffers | null
+}
+
 /**
  * Copies a range of the object that is there into the upload: through this process, since Node reaches no call that
  * clones ranges. The source is not touched.
  * @returns the SHA-256 of what was copied, in hex. @throws TARGET_REPLACED, TARGET_MISSING, TARGET_SHORT_READ, UPLOAD_LOST.
  */
 export async function copyRange(
-  fileRoot: FileRoot,
-  job: string,
+  { fileRoot, job, buffers }: CopyPlace,
   request: CopyPartRequest,
   signal: AbortSignal,
 ): Promise<string> {
@@ -104,7 +112,7 @@ export async function copyRange(
         const bytes = buffer.subarray(0, Math.min(buffer.length, request.length - done))
         await readFully(origin, bytes, at)
         hash.update(bytes)
-        await writeSlices(root.calls, fd, bytes, { at, signal })
+        await writeBody({ root, fd, body: bytes, at, buffers }, signal)
         done += bytes.length
       }
       await syncBytes(fd)
