@@ -13,6 +13,7 @@ import { noBytes } from '#schemas/avro'
 import type { ListedItem, Outcome } from '#schemas/records'
 import type { JobRow } from '#schemas/rows'
 import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context.ts'
+import { withParents } from './parents.ts'
 
 /** Bounds of a page: 1,000 items and 256 KiB encoded (architecture.md "Words"). */
 const itemsMax = 1_000
@@ -177,7 +178,8 @@ export class Lister {
     listed: Listed,
   ): Promise<{ items: ListedItem[]; isCut: boolean }> {
     const items: ListedItem[] = []
-    const entries = listed.entries.filter((entry) => isBehind(entry, walk.last))
+    const behind = listed.entries.filter((entry) => isBehind(entry, walk.last))
+    const entries = await withParents(this.#context.source, behind, walk.last)
     let next = 0
     while (items.length < itemsMax) {
       const entry = entries[next] ?? null
