@@ -124,7 +124,7 @@ function* eventsOfPart(item: ListedItem, page: number, part: number): Generator<
     seal: null,
     isOurs: true,
   } as const
-  const moved = { attempt: 1, sourceBytesRead: partBytes, targetBytesWritten: partBytes, entries: [entry] }
+  const moved = { attempt: 1, sourceBytesRead: partBytes, targetBytesWritten: partBytes, entries: [entry], notes: [] }
   yield on({ type: 'ChunkTransferred', job, ...claim, chunk, ...moved })
   const verified = {
     item: item.item,

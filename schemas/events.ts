@@ -6,6 +6,7 @@ import {
   extent,
   jobRequest,
   listedItem,
+  noteCount,
   pageCounts,
   placement,
   proof,
@@ -166,6 +167,7 @@ export const eventRecords = {
     sourceBytesRead: long,
     targetBytesWritten: long,
     entries: list(transferredEntry),
+    notes: list(noteCount),
   }),
   /** Every extent of the chunk was read back and is equal. */
   ChunkVerified: record('ChunkVerified', { ...envelope, chunk: string, proof }),

@@ -120,6 +120,10 @@ export const transferredEntry = record('TransferredEntry', {
 })
 export type TransferredEntry = TypeOf<typeof transferredEntry>
 
+/** Something to know about items that were written all the same: OWNER_NOT_SET, MARK_NOT_KEPT. */
+export const noteCount = record('NoteCount', { code: string, count: long })
+export type NoteCount = TypeOf<typeof noteCount>
+
 export const verifiedEntry = record('VerifiedEntry', {
   item: string,
   generation: int,

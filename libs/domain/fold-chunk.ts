@@ -117,6 +117,7 @@ function foldTransferred(rows: Rows, event: EventOf<'ChunkTransferred'>, at: Rec
     sourceBytesRead: before.sourceBytesRead + event.sourceBytesRead,
     targetBytesWritten: before.targetBytesWritten + event.targetBytesWritten,
   })
+  for (const { code, count } of event.notes) countCode(rows, event.job, code, count)
   return folded
 }
 

@@ -12,8 +12,8 @@ export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) =
   rows.set(key, change(rows.get(key) ?? emptyTally))
 }
 
-export function countCode(rows: Rows, job: string, code: string): void {
-  changeTally(rows, job, (tally) => addCode(tally, code))
+export function countCode(rows: Rows, job: string, code: string, times = 1): void {
+  changeTally(rows, job, (tally) => addCode(tally, code, times))
 }
 
 /** Writes or removes the correction owed for an item, and keeps the count of them. */

@@ -203,10 +203,10 @@ export function addSums(tally: TallyRow, sums: Partial<Sums>): TallyRow {
   return replaceSums(tally, noSums, { ...noSums, ...sums })
 }
 
-export function addCode(tally: TallyRow, code: string): TallyRow {
+export function addCode(tally: TallyRow, code: string, times = 1): TallyRow {
   const before = tally.codes.find((entry) => entry.code === code)
   const others = tally.codes.filter((entry) => entry.code !== code)
-  const codes = [...others, { code, count: (before?.count ?? 0) + 1 }].sort((a, b) => (a.code < b.code ? -1 : 1))
+  const codes = [...others, { code, count: (before?.count ?? 0) + times }].sort((a, b) => (a.code < b.code ? -1 : 1))
   return { ...tally, codes }
 }
 

@@ -1,5 +1,6 @@
 // One attempt at one chunk: its counters, its deadlines, and the one reason for which it may stop as a whole.
 import { type ErrorCode, WaybillError } from '#libs/domain/errors'
+import type { NoteCount } from '#schemas/records'
 import type { EventOf } from '#schemas/events'
 import type { ChunkLease, MoveContext } from './move-context.ts'
 import { createWatchdog, idleMsMax, type Watchdog, writeMsMax } from './watchdog.ts'
@@ -12,6 +13,7 @@ export interface Stop {
 }
 
 export class ChunkRun {
+  readonly #notes = new Map<string, number>()
   readonly planned: EventOf<'ChunkPlanned'>
   readonly lease: ChunkLease
   readonly context: MoveContext
@@ -82,6 +84,15 @@ export class ChunkRun {
   countWritten(bytes: number): void {
     this.targetBytesWritten += bytes
     this.context.onBytes?.('written', bytes)
+  }
+
+  /** What the writer had to say of an item that it wrote all the same. */
+  note(codes: readonly string[]): void {
+    for (const code of codes) this.#notes.set(code, (this.#notes.get(code) ?? 0) + 1)
+  }
+
+  get notes(): readonly NoteCount[] {
+    return [...this.#notes].map(([code, count]) => ({ code, count }))
   }
 
   /** To be called once nothing of the attempt is at work any more. */

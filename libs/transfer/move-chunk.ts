@@ -221,8 +221,8 @@ function identityOf(run: ChunkRun): Pick<ChunkLease, 'job' | 'claim' | 'epoch' |
 }
 
 function transferred(run: ChunkRun, entries: readonly TransferredEntry[]): Draft<'ChunkTransferred'> {
-  const { sourceBytesRead, targetBytesWritten } = run
-  return { type: 'ChunkTransferred', ...identityOf(run), sourceBytesRead, targetBytesWritten, entries }
+  const { sourceBytesRead, targetBytesWritten, notes } = run
+  return { type: 'ChunkTransferred', ...identityOf(run), sourceBytesRead, targetBytesWritten, entries, notes }
 }
 
 function failed(run: ChunkRun): Draft<'ChunkFailed'> {

@@ -82,8 +82,9 @@ async function putItem(run: ChunkRun, extent: Extent, body: Body, condition: Con
   const dress = { mark, attributes, mtimeNs: identity.mtimeNs }
   const request = { key, kind, body: body.bytes, digest: body.digest, dress, condition, claim: run.lease.claim }
   try {
-    const { seal } = await run.target(body.bytes.length, (signal) => run.context.writer.put(request, signal))
+    const { seal, notes } = await run.target(body.bytes.length, (signal) => run.context.writer.put(request, signal))
     run.countWritten(body.bytes.length)
+    run.note(notes)
     return { kind: 'stored', seal }
   } catch (error) {
     if (run.stop !== null || !mayHaveActed(error)) throw error

@@ -32,7 +32,7 @@ function entriesOf(chunk: ModelChunk): TransferredEntry[] {
 
 function forgeOfChunk(chance: Chance, chunk: ModelChunk, fence: ModelClaim): WaybillEvent {
   const { chunk: id } = chunk.planned
-  const counts = { sourceBytesRead: 1, targetBytesWritten: 1 }
+  const counts = { sourceBytesRead: 1, targetBytesWritten: 1, notes: [] }
   switch (chunk.status) {
     case 'planned':
     case 'failed':

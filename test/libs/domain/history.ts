@@ -95,7 +95,7 @@ export function transferred(
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
   return claimedEvent(
     'ChunkTransferred',
-    { chunk, attempt, sourceBytesRead: bytes, targetBytesWritten: bytes, entries },
+    { chunk, attempt, sourceBytesRead: bytes, targetBytesWritten: bytes, entries, notes: [] },
     epoch,
   )
 }
