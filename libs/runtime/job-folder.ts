@@ -1,7 +1,7 @@
 // The state of one job on this machine: a folder with its lock, its log and its store. The kernel holds the lock, so it
 // goes with the process; the store is apart from it and may be moved aside and rebuilt from the log.
 import { closeSync, openSync } from 'node:fs'
-import { access, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { codeOf, WaybillError } from '#libs/domain/errors'
@@ -106,6 +106,52 @@ export async function openJobToLook(
       await log.close()
       await rm(temporary, { recursive: true, force: true })
     },
+  }
+}
+
+export interface RebuildFolder {
+  readonly log: EventLog
+  /** null: it cannot be opened, or not any more. */
+  readonly live: StateStore | null
+  /** Empty, beside the live one. */
+  readonly fresh: StateStore
+  /** Closes all. `adopt`: the fresh store takes the place of the live one, which is moved aside. Returns where it is. */
+  close(end: 'adopt' | 'discard'): Promise<string | null>
+}
+
+/**
+ * Opens a job's state to fold its log again, under the job's lock. Throws JOB_UNKNOWN, JOB_HELD, LOG_DAMAGED, LOG_NEWER,
+ * LOG_FULL, STORE_REFUSED.
+ */
+export async function openRebuildFolder(folder: string): Promise<RebuildFolder> {
+  if (!(await hasJob(folder))) throw new WaybillError('JOB_UNKNOWN', { folder })
+  const lock = takeLock(folder)
+  const place = storeFolder(folder)
+  const freshPlace = `${place}.fresh`
+  try {
+    const log = await openEmbeddedLog(logFolder(folder))
+    const live = await openEmbeddedStore(place).catch((error: unknown) => {
+      if (codeOf(error) !== 'STORE_DAMAGED') throw error
+      return null
+    })
+    await rm(freshPlace, { recursive: true, force: true })
+    const fresh = await openEmbeddedStore(freshPlace)
+    return {
+      log,
+      live,
+      fresh,
+      async close(end) {
+        await Promise.all([live?.close(), fresh.close(), log.close()])
+        const aside = end === 'adopt' ? await moveStoreAside(place) : null
+        if (end === 'adopt') await rename(freshPlace, place)
+        else await rm(freshPlace, { recursive: true, force: true })
+        lock.release()
+        return aside
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
   }
 }
 

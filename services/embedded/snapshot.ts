@@ -26,7 +26,7 @@ function limitOf(
 }
 
 /** null until the job is accepted. */
-export async function snapshotOf(projection: Projection, name: string): Promise<ProgressSnapshot | null> {
+export async function snapshotOf(projection: Pick<Projection, 'rows'>, name: string): Promise<ProgressSnapshot | null> {
   const { rows } = projection
   const job = await rows.get(keyOf.job(name))
   if (job === undefined) return null
