@@ -25,34 +25,44 @@ export function createPlace(): ProgramPlace & { remove(): void } {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-export function runProgram(words: readonly string[], place: ProgramPlace): Promise<ProgramEnd> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      ['--conditions=source', '--disable-warning=ExperimentalWarning', main, ...words],
-      {
-        cwd: place.folder,
-        env: {
-          PATH: '/usr/bin:/bin',
-          HOME: place.folder,
-          XDG_CONFIG_HOME: join(place.folder, 'config'),
-          XDG_STATE_HOME: join(place.folder, 'state'),
-          ...place.environment,
-        },
-        stdio: 'pipe',
-        timeout: secondsMax * 1000,
+export interface RunningProgram {
+  readonly end: Promise<ProgramEnd>
+  signal(name: NodeJS.Signals): void
+}
+
+export function startProgram(words: readonly string[], place: ProgramPlace): RunningProgram {
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', '--disable-warning=ExperimentalWarning', main, ...words],
+    {
+      cwd: place.folder,
+      env: {
+        PATH: '/usr/bin:/bin',
+        HOME: place.folder,
+        XDG_CONFIG_HOME: join(place.folder, 'config'),
+        XDG_STATE_HOME: join(place.folder, 'state'),
+        ...place.environment,
       },
-    )
-    let output = ''
-    let notices = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      notices += text
-    })
+      stdio: 'pipe',
+      timeout: secondsMax * 1000,
+    },
+  )
+  let output = ''
+  let notices = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    notices += text
+  })
+  const end = new Promise<ProgramEnd>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => resolve({ code, output, notices }))
-    child.stdin.end(place.input ?? '')
   })
+  child.stdin.end(place.input ?? '')
+  return { end, signal: (name) => child.kill(name) }
+}
+
+export function runProgram(words: readonly string[], place: ProgramPlace): Promise<ProgramEnd> {
+  return startProgram(words, place).end
 }

@@ -1,7 +1,15 @@
 // A place with a small tree and the program in it: source, target, state and home are folders of one temporary folder.
 import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createPlace, type ProgramEnd, type ProgramPlace, runProgram } from '../program.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  createPlace,
+  type ProgramEnd,
+  type ProgramPlace,
+  type RunningProgram,
+  runProgram,
+  startProgram,
+} from '../program.ts'
 
 export const MiB = 1024 * 1024
 /** Larger than the smallest chunk size: an upload of three chunks of 5 MiB. */
@@ -10,6 +18,7 @@ export const largeBytes = 11 * MiB
 export interface JobPlace extends ProgramPlace {
   /** `waybill WORDS` in the place's folder. */
   run(...words: readonly string[]): Promise<ProgramEnd>
+  start(...words: readonly string[]): RunningProgram
   path(...segments: readonly string[]): string
   write(name: string, content: string | Buffer): void
   read(name: string): Buffer
@@ -24,6 +33,7 @@ export function createJobPlace(environment: Readonly<Record<string, string>> = {
     environment,
     remove: place.remove,
     path,
+    start: (...words) => startProgram(words, { folder: place.folder, environment }),
     run: (...words) => runProgram(words, { folder: place.folder, environment }),
     write(name, content) {
       mkdirSync(dirname(path(name)), { recursive: true })
@@ -58,3 +68,12 @@ export function rot(path: string, offset: number): void {
 }
 
 export const objectOf = (end: ProgramEnd): Record<string, unknown> => JSON.parse(end.output) as Record<string, unknown>
+
+/** Resolves once `isThere` holds; rejects after ten seconds. */
+export async function until(isThere: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 50) {
+    if (await isThere()) return
+    await sleep(50)
+  }
+  throw new Error('it did not come within ten seconds')
+}
