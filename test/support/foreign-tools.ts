@@ -53,3 +53,10 @@ export function missingFrom(have: ReadonlySet<string>, wanted: ReadonlySet<strin
 export function runPython(script: string, args: readonly string[], input?: Buffer): ToolEnd {
   return runTool('python3', [join(import.meta.dirname, script), ...args], input === undefined ? {} : { input })
 }
+
+/** Differences between two folders by diff and by find: bytes, kinds, modes, link texts, owners and times. */
+export function compareFolders(source: string, target: string): readonly string[] {
+  const format = '%y %m %T@ %U %G %l %P'
+  const [before, after] = [foundEntries(source, format), foundEntries(target, format)]
+  return [...diffTrees(source, target), ...missingFrom(after, before), ...missingFrom(before, after)]
+}
