@@ -2,6 +2,7 @@
 import { noBytes } from '#schemas/avro'
 import type { ChunkRow, ListingRow, PageRow, RowKind, RowOf, TallyRow, UploadRow } from '#schemas/rows'
 import type { Key } from './keys.ts'
+import { noCounts } from './tally.ts'
 
 /** Rows that were loaded for a batch of events; `get` of a key that `keysOf` did not name is a mistake and throws. */
 export interface Rows {
@@ -108,21 +109,8 @@ export const emptyTally: TallyRow = {
   changed: none,
   skipped: none,
   unverifiable: none,
-  chunksNamed: 0,
-  chunksPlanned: 0,
-  chunksLeased: 0,
-  chunksTransferred: 0,
-  chunksVerified: 0,
-  chunksFailed: 0,
-  bytesTransferred: 0,
-  bytesVerified: 0,
-  sourceBytesRead: 0,
-  targetBytesWritten: 0,
-  targetBytesRead: 0,
-  retries: 0,
+  ...noCounts,
   owed: 0,
-  chunksUncached: 0,
-  readable: 0,
   rounds: [],
   codes: [],
 }
