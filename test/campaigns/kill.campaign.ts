@@ -52,8 +52,8 @@ async function killOneLarge(campaign: Campaign): Promise<void> {
     const sent = bucket.proxy.uploadedBytes()
     const share = (sentBefore / size) * 100
     campaign.promise('large: killed at about 65 %, the same command ends verified', {
-      holds: killed.signal === 'SIGKILL' && run.exit_code === 0 && run.items['verified'] === 1,
-      figures: `killed at ${share.toFixed(1)} % (${killed.signal ?? killed.code}), then exit ${run.exit_code}, ${run.items['verified']} verified`,
+      holds: killed.signal === 'SIGKILL' && run.exit_code === 0 && run.items.verified === 1,
+      figures: `killed at ${share.toFixed(1)} % (${killed.signal ?? killed.code}), then exit ${run.exit_code}, ${run.items.verified} verified`,
     })
     campaign.promise('large: both runs together send at most the file and 256 MiB', {
       holds: sent >= size && sent <= size + inFlightBytesMax,
@@ -83,9 +83,7 @@ interface Aim {
 }
 
 /** Leases and transfers of chunks that were verified before, and what was read of the source in all. */
-async function workAfterProof(
-  logFolder: string,
-): Promise<{
+async function workAfterProof(logFolder: string): Promise<{
   readonly again: readonly string[]
   readonly read: number
   readonly claims: number
@@ -158,9 +156,9 @@ async function killMany(campaign: Campaign, aim: Aim, tree: MixedTree, killsMax:
     else throw new Error(`kill ${kills}: exit ${code}: ${output} ${notices}`)
   }
   const run = runObjectOf(await runWaybill(words.slice(0, -2), aim.place))
-  const proven = (run.items['verified'] ?? 0) + (run.items['skipped'] ?? 0)
+  const proven = run.items.verified + run.items.skipped
   campaign.promise(`${aim.name}: after ${kills} kills at random moments everything is verified`, {
-    holds: run.exit_code === 0 && proven === tree.entries && run.items['listed'] === tree.entries,
+    holds: run.exit_code === 0 && proven === tree.entries && run.items.listed === tree.entries,
     figures: `exit ${run.exit_code}, ${JSON.stringify(run.items)} of ${tree.entries}; ${ended} runs had ended before their kill; report: ${runPython('report-check.py', [run.report_path]).output.trim().slice(0, 60)}`,
   })
   const { again, read, claims, leases } = await workAfterProof(join(aim.place.home, 'state/waybill/jobs/mixed/log'))

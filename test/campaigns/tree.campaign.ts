@@ -69,7 +69,7 @@ async function moveToFolder(campaign: Campaign, tree: Tree): Promise<void> {
   mkdirSync(home)
   const run = runObjectOf(await runWaybill(['migrate', tree.source, target, '--json', '-q', '--job', 'tree'], { home }))
   campaign.promise('folder: migrate verifies the tree', {
-    holds: run.exit_code === 0 && run.items['listed'] === tree.manifest.length,
+    holds: run.exit_code === 0 && run.items.listed === tree.manifest.length,
     figures: `exit ${run.exit_code}, ${JSON.stringify(run.items)}, read ${run.source_bytes_read}, written ${run.target_bytes_written}, read back ${run.target_bytes_read}`,
   })
   const specials = tree.manifest.filter(({ kind }) => kind === 'special')
@@ -136,8 +136,8 @@ async function moveToBucket(campaign: Campaign, kind: S3ServerKind, tree: Tree):
     const words = ['migrate', tree.source, bucket.location, ...bucket.words, '--json', '-q', '--job', 'tree']
     const run = runObjectOf(await runWaybill(words, { home, environment: bucket.environment }))
     campaign.promise(`${kind}: migrate verifies the tree`, {
-      holds: run.exit_code === 0 && run.items['listed'] === tree.manifest.length,
-      figures: `exit ${run.exit_code}, ${JSON.stringify(run.items)}, sent ${bucket.proxy.uploadedBytes()} of ${run.bytes['listed']} bytes`,
+      holds: run.exit_code === 0 && run.items.listed === tree.manifest.length,
+      figures: `exit ${run.exit_code}, ${JSON.stringify(run.items)}, sent ${bucket.proxy.uploadedBytes()} of ${run.bytes.listed} bytes`,
     })
     campaign.promise(`${kind}: no upload is left open`, {
       holds: (await bucket.openUploads()) === 0,

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { Agent, createServer, request as forward, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** What a request is, as far as its bytes matter. */
-export const trafficKinds = ['put', 'part', 'copy', 'get', 'list', 'other'] as const
+/** What a request is, as far as its bytes matter; `probe` is all that waybill tries on keys below `%probe/`. */
+export const trafficKinds = ['probe', 'put', 'part', 'copy', 'get', 'list', 'other'] as const
 export type TrafficKind = (typeof trafficKinds)[number]
 
 export interface Traffic {
@@ -19,7 +19,7 @@ export interface Traffic {
 export interface TrafficProxy {
   readonly endpoint: string
   readonly traffic: Readonly<Record<TrafficKind, Traffic>>
-  /** All object bytes a client sent so far: PUT and UploadPart bodies. */
+  /** All bytes of items that a client sent so far: PUT and UploadPart bodies. */
   uploadedBytes(): number
   reset(): void
   stop(): Promise<void>
@@ -27,6 +27,7 @@ export interface TrafficProxy {
 
 function kindOf({ method, url = '', headers }: IncomingMessage): TrafficKind {
   const query = new URL(url, 'http://host').searchParams
+  if (url.includes('%25probe')) return 'probe'
   if (method === 'PUT' && headers['x-amz-copy-source'] !== undefined) return 'copy'
   if (method === 'PUT') return query.has('partNumber') ? 'part' : 'put'
   if (method !== 'GET') return 'other'

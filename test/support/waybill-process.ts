@@ -1,6 +1,7 @@
 // The real program as a process that a campaign can watch, signal and kill.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import type { Outcome } from '#schemas/records'
 
 const main = join(import.meta.dirname, '../../services/cli/main.ts')
 const minutesMax = 60
@@ -75,8 +76,8 @@ export interface RunObject {
   readonly verdict: string
   readonly exit_code: number
   readonly report_path: string
-  readonly items: Readonly<Record<string, number>>
-  readonly bytes: Readonly<Record<string, number>>
+  readonly items: Readonly<Record<'listed' | Outcome, number>>
+  readonly bytes: Readonly<Record<'listed' | Outcome, number>>
   readonly source_bytes_read: number
   readonly target_bytes_written: number
   readonly target_bytes_read: number
