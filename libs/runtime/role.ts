@@ -1,6 +1,6 @@
 // The four steps of every role: state -> decide -> effect -> append, until the signal stops it. A task's key stays busy
 // until its events are folded, so nothing is decided twice on state that does not show it yet.
-import { codeOf } from '#libs/domain/errors'
+import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { EventWriter, PlacedDraft } from '#libs/log/event-writer'
 import type { Projection } from '#libs/projection/projection'
 import type { Clock } from './clock.ts'
@@ -80,6 +80,9 @@ function startTask<T>(role: Role<T>, task: T, context: RoleContext, running: Run
 /** Runs until the signal aborts (returns) or an effect ends the run (throws its error). Waits for running effects. */
 export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<void> {
   const { projection, clock, signal, idleMs } = context
+  // A role that fails ends its other effects too: some wait for what only the role itself could bring, such as a grant.
+  const failing = new AbortController()
+  const effects = { ...context, signal: AbortSignal.any([signal, failing.signal]) }
   let failure: { readonly error: unknown } | null = null
   let nudge = new AbortController()
   const busy = new Map<string, Promise<void>>()
@@ -88,6 +91,7 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
     wake: () => nudge.abort(),
     fail: (error) => {
       failure ??= { error }
+      failing.abort(new WaybillError('ABORTED'))
       nudge.abort()
     },
   }
@@ -100,7 +104,7 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
     // be older than the events that freed it.
     const before = new Set(busy.keys())
     for (const task of await role.decide(before)) {
-      if (!before.has(role.keyOf(task))) startTask(role, task, context, running)
+      if (!before.has(role.keyOf(task))) startTask(role, task, effects, running)
     }
     if (hasFailed()) break
     const idle = new AbortController()
