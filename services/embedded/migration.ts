@@ -139,15 +139,25 @@ async function endOf(projection: Projection, job: string): Promise<{ job: JobRow
   return { job: row, tally: (await projection.rows.get(keyOf.tally(job))) ?? emptyTally }
 }
 
-/** Resolves when the aim is reached, or the job was paused or poisoned. */
+/** Throws JOB_HELD once a newer claim stands: whatever this process appends from then on changes nothing (rule 1). */
+async function mustStillOwn(projection: Projection, { jobs, listings, rates, chunks }: Claims): Promise<void> {
+  const own = [jobs, listings, rates, ...chunks]
+  const rows = await projection.rows.getMany(own.map(({ topic, partition }) => keyOf.partition(topic, partition)))
+  for (const [index, { topic, partition, claim }] of own.entries()) {
+    if (rows[index]?.claim !== claim) throw new WaybillError('JOB_HELD', { topic, partition })
+  }
+}
+
+/** Resolves when the aim is reached, or the job was paused; throws when it was poisoned or taken over. */
 async function waitForEnd(
   projection: Projection,
   options: MigrationOptions,
-  aim: { readonly wish: Wish; readonly round: number; readonly pass: number },
+  aim: { readonly wish: Wish; readonly round: number; readonly pass: number; readonly claims: Claims },
   signal: AbortSignal,
 ): Promise<MigrationEnd> {
   for (;;) {
     const version = projection.version()
+    await mustStillOwn(projection, aim.claims)
     const { job, tally } = await endOf(projection, options.job)
     const [poison] = await projection.rows.slice('poison', 'poison/', 1)
     if (poison !== undefined) throw new WaybillError('EVENT_POISON', { record: poison.key, reason: poison.row.reason })
@@ -163,7 +173,7 @@ async function waitForEnd(
 
 /**
  * Runs the job until its aim is reached, it pauses, or the signal aborts (then the reason is thrown, after a clean stop).
- * Throws what ends a run: preflight errors of the probe, JOB_DIFFERS, JOB_UNFINISHED, LOG_FULL, INTERNAL.
+ * Throws what ends a run: preflight errors of the probe, JOB_DIFFERS, JOB_UNFINISHED, JOB_HELD, LOG_FULL, INTERNAL.
  */
 export async function runMigration(options: MigrationOptions): Promise<MigrationEnd> {
   const { log, store, clock, signal, software } = options
@@ -185,7 +195,7 @@ export async function runMigration(options: MigrationOptions): Promise<Migration
     options.onStarted({ projection, writer })
     const running = startRoles({ options, context, claims, clients, aim })
     const failed = Promise.all(running).then(() => new Promise<never>(() => undefined))
-    const end = waitForEnd(projection, options, aim, roles)
+    const end = waitForEnd(projection, options, { ...aim, claims }, roles)
     try {
       return await Promise.race([broken, failed, end])
     } finally {

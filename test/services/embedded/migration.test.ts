@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WaybillError } from '#libs/domain/errors'
 import { openMemoryStore } from '#libs/store/memory-store'
+import { encodeEvent } from '#schemas/wire'
 import { createMemoryWorld, KiB, type MemoryWorld } from '#test/support/memory-migration'
 
 const bytesOf = (length: number, seed: number): Buffer => Buffer.alloc(length, `seed ${seed};`)
@@ -86,5 +87,19 @@ test('verify of a job whose pass is not complete is refused: nobody would move w
   await assert.rejects(world.run({ signal: stop.signal }), { code: 'ABORTED' })
   world.target.store.faults = () => null
   await assert.rejects(world.run({ aim: 'verify' }), { code: 'JOB_UNFINISHED' })
+  assert.equal((await world.run()).isComplete, true)
+})
+
+test('a process that another one took over ends, and appends no more', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const event = { type: 'PartitionClaimed', job: '', at: 0, writer: 'other', sequence: 1, software: 'test' } as const
+  const value = encodeEvent({ ...event, claim: 'other', epoch: 2, cause: 'takeover' })
+  world.target.store.faults = ({ operation }) => {
+    if (operation === 'put') void world.log.append([{ topic: 'jobs', partition: 0, key: Buffer.from('other'), value }])
+    return null
+  }
+  await assert.rejects(world.run(), { code: 'JOB_HELD' })
+  world.target.store.faults = () => null
   assert.equal((await world.run()).isComplete, true)
 })
