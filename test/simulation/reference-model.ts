@@ -204,7 +204,11 @@ export class ReferenceModel {
       const extent = chunk.planned.extents[index] as Extent
       return offset >= extent.offset && (offset < extent.offset + extent.length || extent.length === 0)
     })
-    return share === undefined ? null : `${share.chunk.planned.chunk} of item ${item.item}/${item.generation}`
+    // A lease of an older generation may still be at work on the same bytes: that one reading was due.
+    const isLeased = [...this.chunks.values()].some(({ status, planned }) => {
+      return status === 'leased' && planned.extents.some((extent) => extent.item === item.item)
+    })
+    return share === undefined || isLeased ? null : `${share.chunk.planned.chunk} of item ${item.item}/${item.generation}`
   }
 }
 

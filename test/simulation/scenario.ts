@@ -61,8 +61,8 @@ export function drawScenario(seed: number, chance: Chance): Scenario {
     abilities: abilitiesOf(chance),
     strangers: chance.happens(0.3) ? chance.between(1, 8) : 0,
     faultMsMax: chance.between(5, 90) * 1_000,
-    aroundChance: isCalm ? 0 : chance.random() * 0.03,
-    callChance: isCalm ? 0 : chance.random() * 0.03,
+    aroundChance: isCalm ? 0 : 0.004 + chance.random() * 0.036,
+    callChance: isCalm ? 0 : 0.002 + chance.random() * 0.038,
     fateChance: isCalm ? 0 : chance.random(),
     processCallsMax: chance.pick([60, 300, 1_000]),
   }
