@@ -28,7 +28,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   'jobs list': async () => (await import('./commands/jobs.ts')).jobsList,
   'jobs show': async () => (await import('./commands/jobs.ts')).jobsShow,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
-  plan: notYet('plan'),
+  plan: async () => (await import('./commands/plan.ts')).plan,
   rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,
   'report show': async () => (await import('./commands/report.ts')).reportShow,
   'report verify': async () => (await import('./commands/report.ts')).reportVerify,

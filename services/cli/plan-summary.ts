@@ -3,6 +3,7 @@
 import { showText } from '#libs/domain/name-text'
 import { formatCount, formatDuration, formatRate, formatSize } from '#libs/domain/quantity'
 import type { ExitCode } from '#libs/domain/report'
+import { reportMembers } from '#libs/report/header'
 import type { TargetAbilities } from '#schemas/records'
 import { exitMeaning } from './exit-codes.ts'
 import { type ProblemGroup, problemLines } from './problem-groups.ts'
@@ -26,7 +27,8 @@ export interface PlanSummary {
   readonly encodedNames: { readonly count: number; readonly samples: readonly string[] }
   readonly chunks: number
   readonly uploads: number
-  readonly targetRequests: number
+  /** null: the target takes no requests, it is a folder. */
+  readonly targetRequests: number | null
   /** Read at the source, written, read back. */
   readonly bytesRead: number
   readonly bytesWritten: number
@@ -34,8 +36,13 @@ export interface PlanSummary {
   readonly memoryBytes: number
   /** Disk that the job's state will take. */
   readonly stateBytes: number
-  /** What bounds the pace, and how long the whole takes at that pace; null when nothing is known. */
-  readonly pace: { readonly bytesPerSecond: number; readonly because: string } | null
+  /** The limit on reading and what sets it, and the time the whole takes with it; null when nothing limits. */
+  readonly pace: {
+    readonly bytesPerSecond: number
+    readonly because: string
+    readonly shortMs: number
+    readonly longMs: number
+  } | null
   readonly abilities: TargetAbilities
   /** What the probe found that a person should know, in words. */
   readonly notes: readonly string[]
@@ -60,9 +67,10 @@ function abilitiesLine(abilities: TargetAbilities): string {
   return `${abilities.kind}${abilities.server === '' ? '' : ` ${showText(abilities.server)}`}: ${can.join(', ')}${lacking}`
 }
 
-function timeText({ pace, bytesRead }: PlanSummary): string {
-  if (pace === null) return 'not known before the first minute of the run'
-  return `${formatDuration((bytesRead / pace.bytesPerSecond) * 1000)} at ${formatRate(pace.bytesPerSecond)} (${pace.because})`
+function timeText({ pace }: PlanSummary): string {
+  if (pace === null) return 'not known before the run: no rate is given (--throughput, --source-peak)'
+  const { bytesPerSecond, because, shortMs, longMs } = pace
+  return `${formatDuration(shortMs)} to ${formatDuration(longMs)} at ${formatRate(bytesPerSecond)} (${because})`
 }
 
 /** Ends with a line end. */
@@ -75,7 +83,8 @@ export function planText(plan: PlanSummary, argv: readonly string[]): string {
       : [
           ` other keys    ${formatCount(plan.encodedNames.count)} names are no keys as they are: ${plan.encodedNames.samples.join(', ')}`,
         ]
-  const again = ['waybill', 'migrate', ...argv.filter((word) => word !== '--dry-run').slice(1)]
+  const typed = argv.filter((word) => word !== '--dry-run')
+  const again = ['waybill', ...typed.map((word, n) => (n === typed.indexOf('plan') ? 'migrate' : word))]
   return `${[
     ...problemLines(plan.problems),
     ...(plan.problems.length > 0 ? [''] : []),
@@ -85,7 +94,7 @@ export function planText(plan: PlanSummary, argv: readonly string[]): string {
     ` items         ${kinds}`,
     ` bytes         ${formatSize(plan.bytesRead)} to read, ${formatSize(plan.bytesWritten)} to write, ${formatSize(plan.bytesReadBack)} to read back`,
     ` chunks        ${formatCount(plan.chunks)}, ${formatCount(plan.uploads)} uploads of several parts`,
-    ` requests      about ${formatCount(plan.targetRequests)} at the target`,
+    ...(plan.targetRequests === null ? [] : [` requests      about ${formatCount(plan.targetRequests)} at the target`]),
     ` time          ${timeText(plan)}`,
     ` memory        ${formatSize(plan.memoryBytes)} for payload, and about 150 MiB for the program`,
     ` state         about ${formatSize(plan.stateBytes)} in the state folder`,
@@ -116,7 +125,9 @@ export function planObject(plan: PlanSummary): object {
     memory_bytes: plan.memoryBytes,
     state_bytes: plan.stateBytes,
     bytes_per_second: plan.pace?.bytesPerSecond ?? null,
-    abilities: plan.abilities,
+    duration_ms_min: plan.pace?.shortMs ?? null,
+    duration_ms_max: plan.pace?.longMs ?? null,
+    abilities: reportMembers(plan.abilities),
     encoded_names: plan.encodedNames,
     problems: plan.problems,
     notes: plan.notes,

@@ -4,7 +4,7 @@
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import { compareOrder, orderOf } from '#libs/domain/name-order'
-import { countsOf, ownChunks } from '#libs/domain/plan'
+import { countsOf } from '#libs/domain/plan'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { type CurrentItem, createEvidenceReader, type EvidenceReader, readPage } from '#libs/projection/item-reader'
 import { type ItemWalk, walkedPages, walkItems } from '#libs/projection/page-walk'
@@ -13,13 +13,11 @@ import { noBytes } from '#schemas/avro'
 import type { ListedItem, Outcome } from '#schemas/records'
 import type { JobRow } from '#schemas/rows'
 import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context.ts'
+import { type FreshItem, freshItem, listLimits } from './judgement.ts'
 import { withParents } from './parents.ts'
 
-/** Bounds of a page: 1,000 items and 256 KiB encoded (architecture.md "Words"). */
+/** Items of a page (architecture.md "Words"). */
 const itemsMax = 1_000
-/** Leaves room for vanished items between those that are listed. */
-const entriesAtOnce = 900
-const nameBytesMax = 96 * 1024
 
 /** Where the walk stands; rebuilt from the log's pages when it is lost. */
 interface Walk {
@@ -31,43 +29,13 @@ interface Walk {
   page: number | null
 }
 
-/** What the source's entry comes to, before anything is read: why it is not moved, or how many chunks it gets. */
-function judge(
-  context: CoordinatorContext,
-  job: JobRow,
-  entry: SourceEntry,
-): { outcome: Outcome | null; code: string | null } {
-  const { request, abilities } = job
-  if (entry.outcome !== null) return { outcome: entry.outcome, code: entry.code }
-  if (entry.kind === 'symlink' && request.symlinks === 'skip') return { outcome: 'skipped', code: 'SYMLINK_SKIPPED' }
-  if (entry.kind !== 'file' && abilities?.kind === 's3' && !request.storesEntries) {
-    return { outcome: 'skipped', code: 'IN_MANIFEST' }
-  }
-  const key = context.keys.keyOf(entry.name, entry.kind)
-  if ('code' in key) return { outcome: 'failed', code: key.code }
-  if (abilities !== null && entry.identity.size > abilities.objectBytesMax) {
-    return { outcome: 'failed', code: 'ITEM_TOO_LARGE' }
-  }
-  return { outcome: null, code: null }
-}
-
-type Fresh = Omit<ListedItem, 'item'>
-
-function freshItem(context: CoordinatorContext, job: JobRow, entry: SourceEntry): Fresh {
-  const { outcome, code } = judge(context, job, entry)
-  const { name, kind, identity, attributes, link } = entry
-  const chunks = outcome === null ? ownChunks(kind, identity.size, job.request.chunkBytes) : 0
-  const none = { replaces: null, previous: null, carried: null, bad: null }
-  return { generation: 1, name, kind, identity, attributes, link, ...none, outcome, code, chunks }
-}
-
 const isSameVersion = (a: ListedItem['identity'], b: ListedItem['identity']): boolean =>
   a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.inode === b.inode
 
 const isProven = (outcome: Outcome): boolean => outcome === 'verified' || outcome === 'already_there'
 
 /** True when the earlier result still holds for what the source has now. */
-function isUnchanged(fresh: Fresh, before: CurrentItem): boolean {
+function isUnchanged(fresh: FreshItem, before: CurrentItem): boolean {
   const { listed, place, outcome, code } = before
   if (fresh.kind !== listed.kind) return false
   if (fresh.outcome !== null) {
@@ -198,7 +166,7 @@ export class Lister {
 
   async #itemOf(job: JobRow, id: string, entry: SourceEntry | null, before: CurrentItem | null): Promise<ListedItem> {
     if (entry === null) return vanishedItem(before as CurrentItem)
-    const fresh = freshItem(this.#context, job, entry)
+    const fresh = freshItem({ ...job, keys: this.#context.keys }, entry)
     if (before === null) return { ...fresh, item: id }
     const { listed, place, outcome, code } = before
     const { item } = listed
@@ -237,7 +205,7 @@ interface Listed {
 
 async function listSource(context: CoordinatorContext, cursor: Buffer | null, signal: AbortSignal): Promise<Listed> {
   const from = cursor !== null && cursor.length === 0 ? null : cursor
-  const page = await context.source.list(from, { entriesMax: entriesAtOnce, nameBytesMax }, signal)
+  const page = await context.source.list(from, listLimits, signal)
   const last = page.entries.at(-1)
   return {
     entries: page.entries.filter(context.selects),

@@ -1,0 +1,44 @@
+// What an entry of the source comes to before anything is read: whether it is moved, or why not, and in how many chunks.
+
+import { ownChunks } from '#libs/domain/plan'
+import type { SourceEntry } from '#libs/source/source'
+import type { KeyEncoding } from '#libs/target/target'
+import type { JobRequest, ListedItem, Outcome, TargetAbilities } from '#schemas/records'
+
+/** Bounds of one look into the source: a page holds 1,000 items and 256 KiB encoded, with room for vanished ones. */
+export const listLimits = { entriesMax: 900, nameBytesMax: 96 * 1024 } as const
+
+export interface JudgedBy {
+  readonly keys: KeyEncoding
+  readonly request: Pick<JobRequest, 'symlinks' | 'storesEntries' | 'chunkBytes'>
+  /** null: the target was not tried yet. */
+  readonly abilities: Pick<TargetAbilities, 'kind' | 'objectBytesMax'> | null
+}
+
+function judge(
+  { keys, request, abilities }: JudgedBy,
+  entry: SourceEntry,
+): { readonly outcome: Outcome | null; readonly code: string | null } {
+  if (entry.outcome !== null) return { outcome: entry.outcome, code: entry.code }
+  if (entry.kind === 'symlink' && request.symlinks === 'skip') return { outcome: 'skipped', code: 'SYMLINK_SKIPPED' }
+  if (entry.kind !== 'file' && abilities?.kind === 's3' && !request.storesEntries) {
+    return { outcome: 'skipped', code: 'IN_MANIFEST' }
+  }
+  const key = keys.keyOf(entry.name, entry.kind)
+  if ('code' in key) return { outcome: 'failed', code: key.code }
+  if (abilities !== null && entry.identity.size > abilities.objectBytesMax) {
+    return { outcome: 'failed', code: 'ITEM_TOO_LARGE' }
+  }
+  return { outcome: null, code: null }
+}
+
+export type FreshItem = Omit<ListedItem, 'item'>
+
+/** The entry as an item that no pass has seen before. */
+export function freshItem(by: JudgedBy, entry: SourceEntry): FreshItem {
+  const { outcome, code } = judge(by, entry)
+  const { name, kind, identity, attributes, link } = entry
+  const chunks = outcome === null ? ownChunks(kind, identity.size, by.request.chunkBytes) : 0
+  const none = { replaces: null, previous: null, carried: null, bad: null }
+  return { generation: 1, name, kind, identity, attributes, link, ...none, outcome, code, chunks }
+}
