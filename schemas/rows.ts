@@ -251,6 +251,8 @@ export const reportRow = record('ReportRow', {
   reportSequence: long,
   hasWork: boolean,
   readBytesPerSecond: double,
+  /** Of the claim on the rates that stood when it was folded: who reported to an earlier one may be gone. */
+  epoch: int,
 })
 export type ReportRow = TypeOf<typeof reportRow>
 

@@ -194,9 +194,8 @@ export function keysOf(rows: Rows, event: WaybillEvent, topic: Topic, at: Record
     case 'ChunkFailed':
       return chunkKeys(rows, event, at)
     case 'RateGranted':
-      return [keyOf.partition('rates', at.partition)]
     case 'WorkerReported':
-      return []
+      return [keyOf.partition('rates', at.partition)]
   }
 }
 
@@ -214,7 +213,8 @@ export function foldEvent(rows: Rows, event: WaybillEvent, topic: Topic, at: Rec
     }
     case 'WorkerReported': {
       const { worker, source, reportSequence, hasWork, readBytesPerSecond } = event
-      rows.set(keyOf.report(worker), { worker, source, reportSequence, hasWork, readBytesPerSecond })
+      const epoch = rows.get(keyOf.partition('rates', at.partition))?.epoch ?? 0
+      rows.set(keyOf.report(worker), { worker, source, reportSequence, hasWork, readBytesPerSecond, epoch })
       return folded
     }
     case 'ItemsListed':

@@ -46,13 +46,15 @@ export function createGranter(options: GranterOptions): Role<GrantTask> {
     const rate = await projection.rows.get(keyOf.rate(source))
     if (rate === undefined || rate.bytesPerSecond !== decision.bytesPerSecond)
       return [{ kind: 'decide', source, decision }]
-    const reports = (await projection.rows.slice('report', 'report/', reportsMax)).map((entry) => entry.row)
+    // Workers that live report every few seconds, so each has reported to this claim soon after it stands.
+    const reports = (await projection.rows.slice('report', 'report/', reportsMax))
+      .map((entry) => entry.row)
+      .filter((report) => report.source === source && report.epoch === rates.epoch)
     const now = clock.monotonic()
     const live = [...outstanding.values()].filter(({ until }) => until > now)
-    const working = reports.filter((report) => report.source === source && report.hasWork).length
+    const working = reports.filter((report) => report.hasWork).length
     return reports.flatMap((report): GrantTask[] => {
-      if (report.source !== source || (outstanding.get(report.worker)?.reportSequence ?? -1) >= report.reportSequence)
-        return []
+      if ((outstanding.get(report.worker)?.reportSequence ?? -1) >= report.reportSequence) return []
       const others = live.filter(({ worker }) => worker !== report.worker)
       return [
         { kind: 'grant', report, bytesPerSecond: grantFor(rate.bytesPerSecond, working, others), lifeMs: grantLifeMs },
