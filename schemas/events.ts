@@ -53,7 +53,15 @@ export const eventRecords = {
     signals: list(rateSignal),
   }),
   TargetProbed: record('TargetProbed', { ...claimed, abilities: targetAbilities, findings: list(string) }),
-  PassOpened: record('PassOpened', { ...claimed, pass: int, actor: string, reason: string }),
+  PassOpened: record('PassOpened', {
+    ...claimed,
+    pass: int,
+    actor: string,
+    reason: string,
+    /** Identity of the source's root, and how the source is seen. */
+    sourceRoot: string,
+    readView: string,
+  }),
   ListingEnded: record('ListingEnded', {
     ...claimed,
     pass: int,

@@ -29,6 +29,9 @@ export const jobRow = record('JobRow', {
   findings: list(string),
   /** 0 before the first pass. */
   pass: int,
+  /** Identity of the source's root when the pass was opened; empty before the first. */
+  sourceRoot: string,
+  readView: string,
   passesCompleted: int,
   isLastPassCancelled: boolean,
   probedForPass: int,

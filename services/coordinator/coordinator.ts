@@ -147,9 +147,10 @@ function perform(
       return completePass(options, task.isCancelled, signal)
     case 'probe':
       return probeTarget(options, signal)
+    case 'openPass':
+      return openPass(options, task.pass)
     case 'accept':
     case 'reject':
-    case 'openPass':
     case 'openRound':
     case 'finishPage':
     case 'pause':
@@ -157,10 +158,7 @@ function perform(
   }
 }
 
-type Statement = Extract<
-  CoordinatorTask,
-  { kind: 'accept' | 'reject' | 'openPass' | 'openRound' | 'finishPage' | 'pause' }
->
+type Statement = Extract<CoordinatorTask, { kind: 'accept' | 'reject' | 'openRound' | 'finishPage' | 'pause' }>
 
 /** Decisions that are facts by themselves: nothing to do but to append them. */
 function state(options: CoordinatorOptions, task: Statement): PlacedDraft {
@@ -174,8 +172,6 @@ function state(options: CoordinatorOptions, task: Statement): PlacedDraft {
       const places = { requestPartition: partition, requestPosition: position }
       return onJobs(options, { type: 'JobRejected', code: task.code, ...places })
     }
-    case 'openPass':
-      return onJobs(options, { type: 'PassOpened', pass: task.pass, actor: options.actor, reason: options.wish })
     case 'openRound': {
       const mayRepair = task.cause === 'reconcile'
       return onJobs(options, { type: 'RoundOpened', round: task.round, cause: task.cause, mayRepair })
@@ -185,6 +181,12 @@ function state(options: CoordinatorOptions, task: Statement): PlacedDraft {
     case 'pause':
       return pausedBy(options, task.code, task.reason)
   }
+}
+
+async function openPass(options: CoordinatorOptions, pass: number): Promise<readonly PlacedDraft[]> {
+  const { rootIdentity: sourceRoot, readView } = await options.source.describe()
+  const { actor, wish: reason } = options
+  return [onJobs(options, { type: 'PassOpened', pass, actor, reason, sourceRoot, readView })]
 }
 
 async function probeTarget(options: CoordinatorOptions, signal: AbortSignal): Promise<readonly PlacedDraft[]> {

@@ -96,6 +96,15 @@ export function differences(asked: JobRequest, accepted: JobRequest): readonly s
   })
 }
 
+/** A mount that vanished, or another one in its place, is not the source that the job was made for. */
+async function checkRoot({ aim, job, source }: MigrationOptions, row: JobRow): Promise<void> {
+  if (aim === 'verify' || row.sourceRoot === '') return
+  const { rootIdentity } = await source.describe()
+  if (rootIdentity !== row.sourceRoot) {
+    throw new WaybillError('SOURCE_REPLACED', { job, expected: row.sourceRoot, found: rootIdentity })
+  }
+}
+
 /** Makes the job run: requests it, resumes it when it was paused, brings its limits up to date. */
 async function prepareJob(context: RoleContext, options: MigrationOptions): Promise<void> {
   const { job, request, actor, signal } = options
@@ -107,6 +116,7 @@ async function prepareJob(context: RoleContext, options: MigrationOptions): Prom
     await say({ type: 'JobRequested', job, request })
     return
   }
+  await checkRoot(options, row)
   if (request !== null) {
     const names = differences(request, row.request)
     if (names.length > 0) throw new WaybillError('JOB_DIFFERS', { job, options: names.join(', ') })

@@ -62,7 +62,6 @@ export async function factsAgain(view: JobView, software: string): Promise<Repor
     job,
     rows,
     log,
-    source: null,
     software,
     readers: await readersOf(view),
     // The log does not tell; the lesser claim is made.

@@ -1,12 +1,10 @@
 // The first line of a report: what the log and the store know about the run as a whole.
-import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import type { EventLog } from '#libs/log/event-log'
 import type { RowReader } from '#libs/projection/row-reader'
 import { type ReportFacts, reportMembers } from '#libs/report/header'
-import type { Source } from '#libs/source/source'
 import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
 import { decodeEvent } from '#schemas/wire'
 
@@ -14,8 +12,6 @@ export interface FactSources {
   readonly job: string
   readonly rows: RowReader
   readonly log: EventLog
-  /** null: the source is not looked at. */
-  readonly source: Source | null
   readonly software: string
   /** Who read back. */
   readonly readers: readonly string[]
@@ -36,18 +32,6 @@ async function startOf(log: EventLog): Promise<number> {
     if (value != null) return decodeEvent(value).at
   }
   throw new Error('the log of a job with a row has no record')
-}
-
-/** What is read is told by the log; the source itself may be gone when a report is made later. */
-async function sourceFacts(source: Source | null): Promise<{ root_identity: string; read_view: string }> {
-  if (source === null) return { root_identity: '', read_view: 'not looked at for this report' }
-  try {
-    const { rootIdentity, readView } = await source.describe()
-    return { root_identity: rootIdentity, read_view: readView }
-  } catch (error) {
-    if (!(error instanceof WaybillError)) throw error
-    return { root_identity: '', read_view: `not there when this report was made (${error.code})` }
-  }
 }
 
 function reconciliationOf(job: JobRow, listing: ListingRow): ReportFacts['reconciliation'] {
@@ -82,7 +66,7 @@ export async function reportFacts(from: FactSources): Promise<ReportFacts> {
     ended_at: from.endedAt === null ? null : isoTime(from.endedAt),
     listed: tally.listed,
     has_selection: hasSelection(job),
-    source: { location: request.source, ...(await sourceFacts(from.source)) },
+    source: { location: request.source, root_identity: job.sourceRoot, read_view: job.readView },
     target: { location: request.target },
     proof: {
       mode: request.verify,

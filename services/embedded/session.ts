@@ -158,7 +158,6 @@ async function report(
     job,
     rows,
     log,
-    source: options.source,
     software: options.software,
     readers: [`${options.process}.verifier`],
     hasOwnCredentials: options.hasOwnCredentials,

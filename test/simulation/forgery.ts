@@ -183,7 +183,7 @@ function forgeOnJobs(chance: Chance, model: ReferenceModel): Forged | null {
     case 'opened':
       return {
         ...at,
-        event: { type: 'PassOpened', ...envelope, ...fence, pass: pass + 1, actor: 'zombie', reason: '' },
+        event: { type: 'PassOpened', ...envelope, ...fence, pass: pass + 1, actor: 'zombie', reason: '', sourceRoot: 'zombie', readView: '' },
       }
     case 'ended':
       return {

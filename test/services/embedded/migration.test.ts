@@ -103,3 +103,12 @@ test('a process that another one took over ends, and appends no more', async () 
   world.target.store.faults = () => null
   assert.equal((await world.run()).isComplete, true)
 })
+
+test('another root in the place of the source moves nothing', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const first = await world.run()
+  world.tree.rootIdentity = 'memory:another'
+  await assert.rejects(world.run(), { code: 'SOURCE_REPLACED' })
+  assert.equal(first.job.sourceRoot === 'memory:another', false)
+})
