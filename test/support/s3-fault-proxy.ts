@@ -68,6 +68,8 @@ async function pass(incoming: IncomingMessage, upstream: URL, count: (bytes: num
     method: incoming.method ?? 'GET',
     path: incoming.url ?? '/',
     headers: incoming.headers,
+    // versitygw takes the rest of a body that it refused early for a new request: no connection is used twice.
+    agent: false,
   })
   incoming.on('data', (chunk: Buffer) => count(chunk.length))
   incoming.pipe(out)

@@ -6,6 +6,8 @@
 // * Its own time-outs count from the start of a request, not from the last byte; they are switched off and watch.ts does it.
 // * A Buffer as body is handed to the kernel in one write, of which no progress can be seen; large bodies go in slices,
 //   and each slice is asked for when the one before has left.
+// * A store may refuse a request before it has read its body and keep the connection: it then takes the body for the next
+//   request, and its answer to that for ours. Node cannot see it, so such a connection is closed as soon as the refusal is in.
 // * A request waiting for a free connection cannot be withdrawn; it is refused when its turn comes.
 import { readFileSync } from 'node:fs'
 import { getCACertificates } from 'node:tls'
@@ -147,6 +149,7 @@ class Request implements Dispatcher.DispatchHandler {
       this.#watched.limitMs = this.#deadlines.stallMs
     }
     this.#consume = this.#exchange.accept?.({ status, headers }) ?? null
+    this.#endRefusal()
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, bytes: Buffer): void {
@@ -162,12 +165,26 @@ class Request implements Dispatcher.DispatchHandler {
     }
     // The bytes may lie in a buffer that is used again once this call is over.
     this.#kept.push(Buffer.from(bytes))
+    this.#endRefusal()
   }
 
   onResponseEnd(): void {
     const body = this.#kept.length === 1 ? (this.#kept[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#kept)
     if (!this.#settle()) return
     this.#resolve({ status: this.#status, headers: this.#headers, body })
+  }
+
+  /** Closes the connection of a refused body once the refusal is whole: its length is known, or it ends as S3's errors do. */
+  #endRefusal(): void {
+    if (this.#status < 300 || this.#exchange.body === null) return
+    const length = this.#headers['content-length']
+    const isWhole =
+      length === undefined
+        ? (this.#kept.at(-1)?.subarray(-16).toString('latin1').trimEnd().endsWith('</Error>') ?? false)
+        : this.#keptBytes >= Number(length)
+    if (!isWhole) return
+    this.onResponseEnd()
+    this.#controller?.abort(new Error('refused'))
   }
 
   onResponseError(_controller: unknown, error: Error): void {

@@ -4,7 +4,7 @@
 import { HeadBucketCommand, S3Client, type S3ClientConfig, S3ServiceException } from '@aws-sdk/client-s3'
 import { WaybillError } from '#libs/domain/errors'
 import type { Address } from './address.ts'
-import type { Connection } from './connection.ts'
+import type { Answer, Connection } from './connection.ts'
 import { refusalError, transportError, wordOfBody } from './faults.ts'
 import type { IdentitySource } from './lean.ts'
 import type { S3Deadlines, S3Identity, S3Settings } from './settings.ts'
@@ -62,8 +62,22 @@ function plainHeaders(headers: Readonly<Record<string, string | string[] | undef
   )
 }
 
+interface Transport {
+  readonly connection: Connection
+  readonly deadlines: S3Deadlines
+  /** Refusals of this one are ours to read; others (STS, SSO) are the SDK's. */
+  readonly origin: string
+}
+
+/** The SDK's own reading of a refusal fails on what is not S3's XML, such as a proxy's page. */
+function throwRefusal(answer: Answer): never {
+  const region = answer.headers['x-amz-bucket-region']
+  const facts = typeof region === 'string' ? { region } : {}
+  throw refusalError({ status: answer.status, code: wordOfBody(answer.body) }, facts)
+}
+
 /** The SDK's transport over our connections. */
-function transportOf(connection: Connection, deadlines: S3Deadlines): NonNullable<S3ClientConfig['requestHandler']> {
+function transportOf({ connection, deadlines, origin }: Transport): NonNullable<S3ClientConfig['requestHandler']> {
   return {
     metadata: { handlerProtocol: 'http/1.1' },
     handle: async (request: SdkRequest, options: SdkOptions = {}) => {
@@ -79,11 +93,8 @@ function transportOf(connection: Connection, deadlines: S3Deadlines): NonNullabl
         keptBytesMax: answerBytesMax,
         signal: options.abortSignal ?? never,
       })
-      if (answer.status >= 300 && answer.status < 400 && answer.status !== 304) {
-        const region = answer.headers['x-amz-bucket-region']
-        const facts = typeof region === 'string' ? { region } : {}
-        throw refusalError({ status: answer.status, code: wordOfBody(answer.body) }, facts)
-      }
+      const isRedirect = answer.status >= 300 && answer.status < 400
+      if (isRedirect || (answer.status >= 400 && originOf(request) === origin)) throwRefusal(answer)
       return { response: { statusCode: answer.status, headers: plainHeaders(answer.headers), body: answer.body } }
     },
     // The shape is that of the SDK's own transports; its declared type is a class with private members.
@@ -96,15 +107,26 @@ function isCredentialError(error: Error): boolean {
 
 /** Whatever the SDK throws as ours; anything unknown is thrown on as it is. */
 export function controlError(error: unknown): unknown {
+  if (error instanceof WaybillError) return error
   if (error instanceof S3ServiceException) {
     const status = error.$metadata.httpStatusCode ?? 0
-    return refusalError({ status, code: error.name }, {})
+    return refusalError({ status, code: error.name })
   }
   if (error instanceof Error && isCredentialError(error)) {
     const code = /expire/i.test(error.message) ? 'CREDENTIALS_EXPIRED' : 'CREDENTIALS_MISSING'
     return new WaybillError(code, {}, { cause: error })
   }
+  // A success whose body is no XML of S3's.
+  if (error instanceof Error && '$metadata' in error) {
+    return new WaybillError('TARGET_BUSY', { reason: 'unreadable answer' }, { cause: error })
+  }
   return transportError(error, false)
+}
+
+/** Refusals met while credentials are fetched are about them, and not about the target. */
+function identityError(error: unknown): unknown {
+  if (!(error instanceof WaybillError) || error.facts['status'] === undefined || error.retry === 'again') return error
+  return new WaybillError('CREDENTIALS_MISSING', error.facts, { cause: error })
 }
 
 export type ControlOptions = { readonly abortSignal: AbortSignal; readonly requestTimeout: number }
@@ -117,8 +139,6 @@ export interface Control {
     answerMs?: number,
   ): Promise<T>
   readonly identities: IdentitySource
-  /** Where the SDK would send requests for this bucket, profile and region. */
-  address(bucket: string, prefix: string): Promise<Address>
   close(): void
 }
 
@@ -132,7 +152,7 @@ function credentialConfig(settings: S3Settings): S3ClientConfig {
   }
 }
 
-/** The request the SDK would make, stopped before it is signed: no credentials are needed to know the address. */
+/** The request the SDK would make, stopped before it is signed. */
 async function plannedRequest(client: S3Client, bucket: string): Promise<SdkRequest> {
   const planned: { request: SdkRequest | null } = { request: null }
   const command = new HeadBucketCommand({ Bucket: bucket })
@@ -148,7 +168,15 @@ async function plannedRequest(client: S3Client, bucket: string): Promise<SdkRequ
   return planned.request
 }
 
-async function addressOf(client: S3Client, bucket: string, prefix: string): Promise<Address> {
+/**
+ * Where the SDK would send requests for this bucket, profile and region; nothing is sent, no credentials are needed.
+ * @param prefix with its closing slash. @throws WaybillError CONFIG_INVALID
+ */
+export async function planAddress(settings: S3Settings, prefix: string): Promise<Address> {
+  const { bucket } = settings
+  // The SDK wants an identity before it plans anything; this one is never used.
+  const credentials = { accessKeyId: 'none', secretAccessKey: 'none' }
+  const client = new S3Client({ ...clientConfig(settings), credentials })
   try {
     const request = await plannedRequest(client, bucket)
     const origin = originOf(request)
@@ -158,12 +186,14 @@ async function addressOf(client: S3Client, bucket: string, prefix: string): Prom
     if (error instanceof WaybillError) throw error
     const reason = error instanceof Error ? error.message : ''
     throw new WaybillError('CONFIG_INVALID', { reason }, { cause: error })
+  } finally {
+    client.destroy()
   }
 }
 
-export function openControl(settings: S3Settings, connection: Connection): Control {
+function clientConfig(settings: S3Settings): S3ClientConfig {
   const fallbackRegion = settings.endpoint === null ? {} : { region: 'us-east-1' }
-  const client = new S3Client({
+  return {
     ...credentialConfig(settings),
     ...(settings.endpoint === null ? {} : { endpoint: settings.endpoint }),
     ...(settings.region === null ? fallbackRegion : { region: settings.region }),
@@ -171,9 +201,22 @@ export function openControl(settings: S3Settings, connection: Connection): Contr
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: transportOf(connection, settings.deadlines),
-  })
+  }
+}
+
+/** @param origin of the bucket, as planned. */
+export function openControl(settings: S3Settings, connection: Connection, origin: string): Control {
+  const requestHandler = transportOf({ connection, deadlines: settings.deadlines, origin })
+  const client = new S3Client({ ...clientConfig(settings), requestHandler })
   let isStale = false
+  let wasSkewed = false
+  /** Our clock is wrong: from now on the SDK signs with the store's time, and the request may be made again. */
+  const skewCheck = (error: unknown): unknown => {
+    if (!(error instanceof WaybillError) || error.facts['reason'] !== 'RequestTimeTooSkewed' || wasSkewed) return error
+    wasSkewed = true
+    client.config.systemClockOffset = connection.clockOffsetMs() ?? 0
+    return new WaybillError('TARGET_BUSY', error.facts, { cause: error })
+  }
   return {
     async call(make, signal, answerMs = settings.deadlines.answerMs) {
       try {
@@ -181,7 +224,7 @@ export function openControl(settings: S3Settings, connection: Connection): Contr
       } catch (error) {
         // The SDK looks at the signal by itself, too, and has an error of its own for it.
         if (signal.aborted) throw new WaybillError('ABORTED', {}, { cause: signal.reason })
-        throw controlError(error)
+        throw skewCheck(controlError(error))
       }
     },
     identities: {
@@ -191,14 +234,13 @@ export function openControl(settings: S3Settings, connection: Connection): Contr
           isStale = false
           return await client.config.credentials(options)
         } catch (error) {
-          throw controlError(error)
+          throw identityError(controlError(error))
         }
       },
       renew(): void {
         isStale = true
       },
     },
-    address: (bucket, prefix) => addressOf(client, bucket, prefix),
     close: () => client.destroy(),
   }
 }

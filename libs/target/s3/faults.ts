@@ -72,7 +72,7 @@ const codesOfStatus: Readonly<Record<number, ErrorCode>> = {
  * has failed; the probe, which asks first, makes TARGET_DENIED of it.
  */
 export function codeOfRefusal({ status, code }: Refusal): ErrorCode {
-  const known = codesOfWords[code] ?? codesOfStatus[status]
+  const known = (Object.hasOwn(codesOfWords, code) ? codesOfWords[code] : undefined) ?? codesOfStatus[status]
   if (known !== undefined) return known
   return status >= 500 && status !== 501 ? 'TARGET_BUSY' : 'TARGET_REFUSED'
 }

@@ -39,7 +39,7 @@ export interface S3Settings {
   readonly prefix: string
   /** null: AWS, or what the profile says. */
   readonly endpoint: string | null
-  /** null: what the chain says; `us-east-1` where it says nothing and an endpoint is given. */
+  /** null: `us-east-1` where an endpoint is given, else what the chain says. */
   readonly region: string | null
   readonly isPathStyle: boolean
   readonly credentials: S3Credentials

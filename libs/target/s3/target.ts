@@ -3,7 +3,7 @@ import { WaybillError } from '#libs/domain/errors'
 import type { Target } from '../target.ts'
 import type { Address } from './address.ts'
 import { openConnection } from './connection.ts'
-import { openControl } from './control.ts'
+import { openControl, planAddress } from './control.ts'
 import { createKeyEncoding } from './keys.ts'
 import { type ClockCorrection, LeanClient } from './lean.ts'
 import { openReader } from './reader.ts'
@@ -28,7 +28,7 @@ export function closedPrefix(prefix: string): string {
 
 function roleOf(settings: S3Settings, address: Address, correction: ClockCorrection): RoleContext {
   const connection = openConnection(settings)
-  const control = openControl(settings, connection)
+  const control = openControl(settings, connection, address.origin)
   const { deadlines, clock } = settings
   const { identities } = control
   const client = new LeanClient({ address, connection, identities, correction, deadlines, clock })
@@ -52,10 +52,7 @@ function roleOf(settings: S3Settings, address: Address, correction: ClockCorrect
 export async function openS3Target(settings: S3Settings): Promise<Target> {
   const prefix = closedPrefix(settings.prefix)
   const correction: ClockCorrection = { offsetMs: 0 }
-  const connection = openConnection(settings)
-  const control = openControl(settings, connection)
-  const address = await control.address(settings.bucket, prefix).finally(() => control.close())
-  await connection.close()
+  const address = await planAddress(settings, prefix)
   const role = (clockOffsetMs: number): RoleContext => {
     if (Math.abs(clockOffsetMs) > correctedFromMs) correction.offsetMs = clockOffsetMs
     return roleOf(settings, address, correction)
