@@ -31,6 +31,9 @@ export interface MixedTree {
   /** Relative paths of the regular files. */
   readonly files: readonly string[]
   readonly fileBytes: number
+  readonly links: number
+  /** Bytes of what the links say. */
+  readonly linkBytes: number
 }
 
 const oddFolders = ['plain', 'mit Leerzeichen', '日本語', '-rf', 'a+b&c', 'deep/er/and/deeper']
@@ -41,7 +44,7 @@ export function makeMixedTree(folder: string, options: MixedTreeOptions): MixedT
   const files: string[] = []
   const folders = new Set<string>()
   let fileBytes = 0
-  let others = 0
+  let [links, linkBytes] = [0, 0]
   const addFolder = (path: string): void => {
     mkdirSync(join(folder, path), { recursive: true })
     for (let at = path; at !== '.'; at = dirname(at)) folders.add(at)
@@ -67,11 +70,13 @@ export function makeMixedTree(folder: string, options: MixedTreeOptions): MixedT
   }
   for (let index = 0; index < 5; index += 1) addFolder(`empty/${index}/within`)
   for (let index = 0; index < 10; index += 1) {
-    symlinkSync(index % 2 === 0 ? `middle/file-${index}` : '../nowhere', join(folder, `link-${index}`))
-    others += 1
+    const text = index % 2 === 0 ? `middle/file-${index}` : '../nowhere'
+    symlinkSync(text, join(folder, `link-${index}`))
+    links += 1
+    linkBytes += text.length
   }
   if (files[0] !== undefined) chmodSync(join(folder, files[0]), 0o400)
-  return { folder, entries: files.length + folders.size + others, files, fileBytes }
+  return { folder, entries: files.length + folders.size + links, files, fileBytes, links, linkBytes }
 }
 
 const stampBytes = 4 * KiB
