@@ -37,7 +37,7 @@ export interface S3Settings {
   readonly bucket: string
   /** Without leading slash; a trailing one is added where missing. Empty: the whole bucket. */
   readonly prefix: string
-  /** null: AWS, or what the profile says. */
+  /** null: AWS. The SDK reads `endpoint_url` of the default profile only, never of one that is named here. */
   readonly endpoint: string | null
   /** null: `us-east-1` where an endpoint is given, else what the chain says. */
   readonly region: string | null
