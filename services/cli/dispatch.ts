@@ -1,6 +1,6 @@
 // From the command line to the command that was asked for, and from what it came to, to an exit code. Commands are loaded
 // only when they run: `waybill version` must not wait for an S3 client.
-import { WaybillError } from '#libs/domain/errors'
+import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { ExitCode } from '#libs/domain/report'
 import type { Clock } from '#libs/runtime/clock'
 import type { Environment } from '#libs/runtime/environment'
@@ -12,18 +12,13 @@ import { type CommandLine, parseCommandLine } from './parser.ts'
 import { resolveSettings } from './settings.ts'
 import type { Terminal } from './terminal.ts'
 
-/** Stands for a command whose engine is not there yet. */
-const notYet = (name: string) => async (): Promise<Command> => {
-  throw new WaybillError('NOT_SUPPORTED', { problem: `waybill ${name} is not supported yet` })
-}
-
 const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   completion: async () => (await import('./commands/completion.ts')).completion,
   'config check': async () => (await import('./commands/config.ts')).configCheck,
   'config show': async () => (await import('./commands/config.ts')).configShow,
   help: async () => (await import('./commands/help.ts')).help,
   keygen: async () => (await import('./commands/keygen.ts')).keygen,
-  doctor: notYet('doctor'),
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
   explain: async () => (await import('./commands/explain.ts')).explain,
   'jobs list': async () => (await import('./commands/jobs.ts')).jobsList,
   'jobs show': async () => (await import('./commands/jobs.ts')).jobsShow,
@@ -70,6 +65,11 @@ export async function dispatch(argv: readonly string[], place: DispatchPlace): P
     if (!parsedLine.ok) throw new WaybillError(parsedLine.code, { problem: parsedLine.problem })
     return await runCommand(argv, parsedLine.line, place)
   } catch (error) {
+    const { signal } = place
+    if (signal.aborted && (error === signal.reason || codeOf(error) === 'ABORTED')) {
+      place.terminal.notice('waybill: interrupted; nothing is lost\n')
+      return signal.reason === 'SIGTERM' ? 143 : 130
+    }
     const exitCode = exitOfFailure(error)
     if (words.includes('--json')) await place.terminal.result(`${JSON.stringify(failureObject(error, exitCode))}\n`)
     place.terminal.notice(failureText(error, isVerbose))

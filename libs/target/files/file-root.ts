@@ -16,6 +16,7 @@ import type { Bytes } from '#schemas/avro'
 import { type FileCalls, fileSystemKind, pooledCalls } from './file-calls.ts'
 import { isAbsent, isBelowFile, isNotEmpty, isPresent, isUnreachable, linkOnTheWay, writeError } from './file-errors.ts'
 import { joinPath, slash } from './file-keys.ts'
+import { makePath } from './make-path.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 /** Longest path that is opened in one call and asked back: the kernel's answer must fit a page too. */
@@ -76,7 +77,7 @@ export class FileRoot {
   /** Like make; `firstMade` is the topmost directory that was not there. */
   async makeNoting(): Promise<{ readonly root: Root; readonly firstMade: string | null }> {
     try {
-      const firstMade = (await fs.promises.mkdir(this.#given, { recursive: true })) ?? null
+      const firstMade = await makePath(resolve(this.#given))
       return { root: await this.#established(), firstMade }
     } catch (error) {
       if (isPresent(error) || isBelowFile(error)) throw this.#notADirectory(error)
