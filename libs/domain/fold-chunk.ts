@@ -5,7 +5,7 @@ import type { ChunkRow, Exception, PartitionRow } from '#schemas/rows'
 import { type Life, type LifeEvent, stepChunk } from './chunk-life.ts'
 import { keyOf, parseChunkKey } from './keys.ts'
 import { countCode, setChunk } from './row-effects.ts'
-import { emptyChunk, type RecordPlace, type Rows } from './rows.ts'
+import { emptyChunk, type RecordPlace, type Rows, wasTransferred } from './rows.ts'
 import { outcomeOfCode } from './tally.ts'
 import { folded, known, poison, stale, type Verdict } from './verdict.ts'
 
@@ -143,10 +143,11 @@ function foldLeaseFailure(rows: Rows, event: EventOf<'ChunkFailed'>, at: RecordP
 /** A part that the store refused at the seal. The coordinator's claim is on the listings topic: the attempt is the fence. */
 function foldRefusal(rows: Rows, event: EventOf<'ChunkFailed'>): Verdict {
   const before = rows.get(keyOf.chunk(event.job, event.chunk))
-  if (before === undefined) return stale
+  if (before === undefined || before.item === '') return stale
   const after = step(before, { kind: 'failedByCoordinator', attempt: event.attempt })
   if (after === before) return stale
-  setChunk(rows, event.job, event.chunk, before, { ...after, code: event.code, noted: [], transferredAt: -1, tag: '' })
+  // The last transfer stays on record: where the seal stands already it is what was sealed, and it absorbs this.
+  setChunk(rows, event.job, event.chunk, before, { ...after, code: event.code })
   countCode(rows, event.job, event.code)
   return folded
 }
@@ -176,7 +177,7 @@ function disprovedOf(proof: Proof): readonly Exception[] {
 /** The highest (round, failed over verified) wins, whichever came first. */
 function foldProof(rows: Rows, job: string, chunk: string, proof: Proof, at: RecordPlace): Verdict {
   const before = rows.get(keyOf.chunk(job, chunk))
-  if (before === undefined || before.local !== 'transferred') return stale
+  if (before === undefined || !wasTransferred(before)) return stale
   if (before.item !== '' && proof.generation !== before.generation) return stale
   if (proof.entries.length !== before.entries) {
     return poison(`chunk ${chunk} has ${before.entries} extents, its proof names ${proof.entries.length}`)

@@ -44,6 +44,11 @@ export const emptyChunk: ChunkRow = {
   bypassedCache: false,
 }
 
+/** A part keeps its last transfer also while it is leased again: the seal may stand on it (rule 4). */
+export function wasTransferred(row: ChunkRow): boolean {
+  return row.local === 'transferred' || (row.item !== '' && row.transferredAt >= 0)
+}
+
 export const emptyUpload: UploadRow = {
   isListed: false,
   firstChunk: '',

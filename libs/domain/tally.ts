@@ -131,11 +131,12 @@ export function chunkSums(row: ChunkRow): Sums {
 export function uploadOutcome(row: UploadRow): { readonly outcome: Outcome; readonly code: string | null } {
   const pending = { outcome: 'pending', code: null } as const
   if (row.opened !== null && row.opened.code !== null) return { outcome: 'failed', code: row.opened.code }
-  if (row.refused > 0 || row.failed > 0) {
+  const seal = row.sealed?.seal ?? null
+  // The seal absorbs what parts say later (rule 4); without one a part that failed decides.
+  if (seal === null && (row.refused > 0 || row.failed > 0)) {
     const code = row.code ?? 'INTERNAL'
     return { outcome: row.failed > 0 ? 'failed' : outcomeOfCode(code), code }
   }
-  const seal = row.sealed?.seal ?? null
   if (row.sealed === null || seal === null) return pending
   const proofs = row.proofs.filter((proof) => proof.seal === seal)
   const sum = (name: 'verified' | 'mismatched' | 'missing' | 'unverifiable'): number =>

@@ -3,6 +3,7 @@
 
 import { codeOf, errorCatalogue } from '#libs/domain/errors'
 import { chunkIdOf, keyOf, parseChunkId, parseChunkKey, parseUploadKey } from '#libs/domain/keys'
+import { wasTransferred } from '#libs/domain/rows'
 import { isSampled } from '#libs/domain/sampling'
 import { provenSince } from '#libs/domain/tally'
 import type { EventLog } from '#libs/log/event-log'
@@ -111,7 +112,7 @@ class ChunkFinder {
   }
 
   #isDue(row: ChunkRow | undefined, round: number, isFirst: boolean): boolean {
-    if (row === undefined || row.local !== 'transferred') return false
+    if (row === undefined || !wasTransferred(row)) return false
     if (!this.#options.partitions.includes(row.partition)) return false
     return isFirst ? row.round === 0 : row.round < round && row.superseded.length < row.entries
   }

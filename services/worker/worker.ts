@@ -196,11 +196,12 @@ class WorkDesk {
     return []
   }
 
-  /** Why a leased part need not be moved any more: its item failed or was corrected meanwhile. */
+  /** Why a leased part need not be moved any more: its item was sealed, failed or corrected meanwhile. */
   async #isDead(item: string, generation: number): Promise<boolean> {
     if (item === '') return false
     const upload = await this.#options.projection.rows.get(keyOf.upload(this.#options.job, item, generation))
-    return upload !== undefined && (upload.isSuperseded || upload.failed > 0 || upload.refused > 0)
+    if (upload === undefined) return false
+    return upload.isSuperseded || upload.sealed !== null || upload.failed > 0 || upload.refused > 0
   }
 
   async #move(task: Extract<WorkerTask, { kind: 'move' }>, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
@@ -214,7 +215,7 @@ class WorkDesk {
       const why = {
         by: 'worker',
         code: 'ABORTED',
-        detail: 'the item failed or was corrected',
+        detail: 'the item was sealed, failed or corrected',
         isCounted: false,
       } as const
       const none = { isFinal: true, sourceBytesRead: 0, targetBytesWritten: 0, proof: null }
