@@ -15,11 +15,7 @@ import { type ModelChunk, ReferenceModel } from './reference-model.ts'
 import { job } from './scenario.ts'
 import type { SourceSide } from './source-side.ts'
 import type { TargetSide } from './target-side.ts'
-
-export interface Violation {
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'L1' | 'END'
-  readonly text: string
-}
+import type { Violation } from './violation.ts'
 
 /** Rows of one fold in the order of the log, with what the last event wrote. */
 class CheckedRows implements Rows {
@@ -203,7 +199,8 @@ function rangeOf(body: Buffer, extent: Extent): Buffer {
 }
 
 function subjectOf(event: WaybillEvent): string {
-  if ('chunk' in event) return `${event.chunk}${'attempt' in event ? `#${event.attempt}` : ''} ${'code' in event ? event.code : ''}`
+  if ('chunk' in event)
+    return `${event.chunk}${'attempt' in event ? `#${event.attempt}` : ''} ${'code' in event ? event.code : ''}`
   if ('item' in event) return `${event.item}/${event.generation}`
   return 'page' in event ? `${event.pass}.${event.page}` : ''
 }

@@ -66,6 +66,22 @@ function forgeOfChunk(chance: Chance, chunk: ModelChunk, fence: ModelClaim): Way
   }
 }
 
+function lateRefusal(chunk: ModelChunk): WaybillEvent {
+  const none = { sourceBytesRead: 0, targetBytesWritten: 0, proof: null }
+  const why = { by: 'coordinator', code: 'PART_REFUSED', detail: '', isCounted: true, isFinal: false } as const
+  const { attempt } = chunk
+  return {
+    type: 'ChunkFailed',
+    ...envelope,
+    claim: 'zombie',
+    epoch: 1,
+    chunk: chunk.planned.chunk,
+    attempt,
+    ...why,
+    ...none,
+  }
+}
+
 function forgeOnChunks(chance: Chance, model: ReferenceModel): Forged | null {
   const chunks = [...model.chunks.values()]
   if (chunks.length === 0) return null
@@ -74,6 +90,13 @@ function forgeOnChunks(chance: Chance, model: ReferenceModel): Forged | null {
   const old = model.oldClaims.get(`chunks/${partition}`) ?? []
   const standing = model.claims.get(`chunks/${partition}`)
   if (old.length === 0 || standing === undefined) return null
+  // A refusal names the attempt and no claim of its own partition: after the seal it must change nothing either (rule 4).
+  const isSealed = chunk.planned.extents.some(
+    ({ item, generation }) => model.seals.get(`${item}/${generation}`)?.event.seal != null,
+  )
+  if (chunk.status === 'transferred' && chunk.planned.part !== null && isSealed && chance.happens(0.5)) {
+    return { topic: 'chunks', partition, event: lateRefusal(chunk) }
+  }
   // Sometimes the old name under the new number: the epoch alone is no fence.
   const before = chance.pick(old)
   const fence = chance.happens(0.3) ? { claim: before.claim, epoch: standing.epoch } : before
@@ -183,7 +206,16 @@ function forgeOnJobs(chance: Chance, model: ReferenceModel): Forged | null {
     case 'opened':
       return {
         ...at,
-        event: { type: 'PassOpened', ...envelope, ...fence, pass: pass + 1, actor: 'zombie', reason: '', sourceRoot: 'zombie', readView: '' },
+        event: {
+          type: 'PassOpened',
+          ...envelope,
+          ...fence,
+          pass: pass + 1,
+          actor: 'zombie',
+          reason: '',
+          sourceRoot: 'zombie',
+          readView: '',
+        },
       }
     case 'ended':
       return {

@@ -167,7 +167,8 @@ export class ReferenceModel {
         chunk.status = event.isFinal || chunk.counted >= failuresMax ? 'failed' : 'planned'
         return true
       case 'coordinator':
-        if (chunk.status !== 'transferred' || event.attempt !== chunk.attempt) return false
+        if (chunk.planned.part === null || chunk.status !== 'transferred' || event.attempt !== chunk.attempt)
+          return false
         chunk.counted += 1
         chunk.status = chunk.counted >= failuresMax ? 'failed' : 'planned'
         return true
@@ -208,7 +209,9 @@ export class ReferenceModel {
     const isLeased = [...this.chunks.values()].some(({ status, planned }) => {
       return status === 'leased' && planned.extents.some((extent) => extent.item === item.item)
     })
-    return share === undefined || isLeased ? null : `${share.chunk.planned.chunk} of item ${item.item}/${item.generation}`
+    return share === undefined || isLeased
+      ? null
+      : `${share.chunk.planned.chunk} of item ${item.item}/${item.generation}`
   }
 }
 
@@ -219,8 +222,8 @@ function isLease(chunk: ModelChunk, event: { readonly attempt: number; readonly 
 }
 
 function prove(chunk: ModelChunk, proof: Proof, isFailed: boolean): boolean {
-  if (chunk.status !== 'transferred') return false
   const { planned } = chunk
+  if (planned.part === null ? chunk.status !== 'transferred' : chunk.transferred === null) return false
   if (planned.part !== null && proof.generation !== planned.generation) return false
   const before = chunk.proof
   const isHigher =

@@ -2,9 +2,9 @@
 import { codeOf } from '#libs/domain/errors'
 import { openMemoryStore } from '#libs/store/memory-store'
 import type { StateStore } from '#libs/store/state-store'
-import type { Violation } from './event-check.ts'
 import { checkEnd, checkPass } from './final-check.ts'
 import { type Fate, type ProcessEnd, SimulatedProcess } from './process.ts'
+import type { Violation } from './violation.ts'
 import { copyStore, World } from './world.ts'
 
 export interface SeedResult {
@@ -131,7 +131,9 @@ class StuckError extends Error {}
 
 /** What the state says is still to be done. */
 function diagnose(world: World): string {
-  const waiting = [...world.check.rows.all].filter(([key]) => /^(unplanned|leasable|sealable|verifiable|owed)\//.test(key))
+  const waiting = [...world.check.rows.all].filter(([key]) =>
+    /^(unplanned|leasable|sealable|verifiable|owed)\//.test(key),
+  )
   const rows = waiting.slice(0, 6).map(([key, row]) => `${key} ${JSON.stringify(row)}`)
   const listings = [...world.check.rows.all].filter(([key]) => key.startsWith('listing/')).map(([, row]) => row)
   return [JSON.stringify(world.check.tally), JSON.stringify(listings.at(-1)), ...rows].join('\n  ')
@@ -157,7 +159,10 @@ export async function simulate(seed: number, isTraced = false): Promise<SeedResu
   try {
     await world.clock.run(runWorld(world, director), world.scenario.faultMsMax + 5 * endMsMax)
   } catch (error) {
-    world.violate({ invariant: 'L1', text: error instanceof StuckError ? error.message : String(error instanceof Error ? error.stack : error) })
+    world.violate({
+      invariant: 'L1',
+      text: error instanceof StuckError ? error.message : String(error instanceof Error ? error.stack : error),
+    })
   }
   return {
     seed,

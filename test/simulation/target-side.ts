@@ -5,6 +5,7 @@ import { openMemoryTarget } from '#libs/target/memory-target'
 import { seededBytes } from '#test/support/seeded-bytes'
 import type { Chance } from './chance.ts'
 import type { Scenario } from './scenario.ts'
+import type { Violation } from './violation.ts'
 
 /** An object while it stood, in ticks of the world; `to` is null while it stands. */
 export interface ObjectVersion {
@@ -29,9 +30,15 @@ export class TargetSide {
   readonly #history = new Map<string, ObjectVersion[]>()
   readonly #chance: Chance
   readonly #scenario: Scenario
+  readonly #say: (violation: Violation) => void
   #contents = 0
 
-  constructor(scenario: Scenario, chance: Chance, tick: () => number) {
+  constructor(
+    scenario: Scenario,
+    chance: Chance,
+    { tick, say }: { readonly tick: () => number; readonly say: (violation: Violation) => void },
+  ) {
+    this.#say = say
     this.#scenario = scenario
     this.#chance = chance
     this.target = openMemoryTarget({ abilities: scenario.abilities, sliceBytes: 4096 })
@@ -63,6 +70,8 @@ export class TargetSide {
       if (last !== undefined) last.to ??= tick()
     }
     objects.set = (name, object) => {
+      const wrong = this.#whyUnsafe(objects.get(name), object)
+      if (wrong !== null) this.#say({ invariant: 'I6', text: `${name}: ${wrong}` })
       end(name)
       const versions = this.#history.get(name) ?? []
       versions.push({ object, from: tick(), to: null })
@@ -75,11 +84,23 @@ export class TargetSide {
     }
   }
 
+  /** I6 and I3 at the target, where the store keeps its conditions. Objects of strangers carry no attributes. */
+  #whyUnsafe(before: StoredObject | undefined, after: StoredObject): string | null {
+    const { createsOnlyIfAbsent = true, replacesOnlyIfMatch = true, keepsMarks = true } = this.#scenario.abilities
+    if (before === undefined || after.attributes === null || !createsOnlyIfAbsent || !replacesOnlyIfMatch) return null
+    const isStrangers = before.attributes === null
+    if (isStrangers && this.#scenario.request.overwrite === 'never') return 'an object of a stranger is overwritten'
+    if (isStrangers || !keepsMarks || before.mark === null || after.mark === null) return null
+    return after.mark.generation < before.mark.generation ? 'an older generation replaces a newer one' : null
+  }
+
   /** The fault of one call, or null. */
   drawFault(operation: MemoryOperation): MemoryFault | null {
     const chance = this.#chance
     const kind = chance.weighted({ busy: 4, timeout: 4, gone: 2, write: 2, refused: 0.5, full: 0.3, flips: 4 })
-    if (kind === 'flips') return { kind: 'flips' }
+    // A byte is flipped on the way in or on the way out, in one world never both: the second would mend the first.
+    const isFlipped = (this.#scenario.seed % 2 === 0) === (operation === 'read')
+    if (kind === 'flips') return isFlipped ? { kind: 'flips' } : null
     if (kind === 'full')
       return { kind: 'fails', code: operation === 'put' ? 'TARGET_FULL' : 'TARGET_BUSY', acts: false }
     if (kind === 'refused' && !refusable.has(operation)) return { kind: 'fails', code: 'TARGET_BUSY', acts: false }

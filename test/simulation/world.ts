@@ -7,11 +7,12 @@ import type { StateStore } from '#libs/store/state-store'
 import { createVirtualClock, type VirtualClock } from '#test/support/virtual-clock'
 import { Chance } from './chance.ts'
 import { commandRecord } from './commands.ts'
-import { EventCheck, type Violation } from './event-check.ts'
+import { EventCheck } from './event-check.ts'
 import { forgeStale } from './forgery.ts'
 import { drawScenario, type Scenario } from './scenario.ts'
 import { SourceSide } from './source-side.ts'
 import { TargetSide } from './target-side.ts'
+import type { Violation } from './violation.ts'
 
 export class World {
   readonly chance: Chance
@@ -40,9 +41,12 @@ export class World {
     this.chance = new Chance(seed)
     this.scenario = drawScenario(seed, this.chance)
     this.source = new SourceSide(this.scenario, this.chance)
-    this.target = new TargetSide(this.scenario, this.chance, () => {
-      this.#tick += 1
-      return this.#tick
+    this.target = new TargetSide(this.scenario, this.chance, {
+      tick: () => {
+        this.#tick += 1
+        return this.#tick
+      },
+      say: (violation) => this.violate(violation),
     })
     this.target.target.store.faults = ({ operation }) => {
       if (!this.isFaulty() || !this.chance.happens(this.scenario.callChance)) return null
