@@ -1,6 +1,7 @@
 // Check sums that need nothing of ours. SHA256SUMS: files of one chunk, in the format of `sha256sum -c` (GNU coreutils).
-// CHUNKSUMS: files of several chunks, one line a chunk, for check.py. Both name files by their key at the target, as raw
-// bytes; both are run in the target's folder, or in a copy of it.
+// CHUNKSUMS: files of several chunks, one line a chunk, for check.py, and files whose name is longer than the path that a
+// program can open at once. Both name files by their key at the target, as raw bytes; both are run in the target's folder,
+// or in a copy of it.
 //
 // GNU's rule for odd names: a line whose name holds a backslash, a line feed or a carriage return begins with a backslash,
 // and these are written \\ \n \r. (The carriage return since coreutils 9.0.)
@@ -10,6 +11,8 @@ import type { ReportLeaf } from './leaf.ts'
 import type { Sink } from './output.ts'
 import { readReport } from './read.ts'
 
+/** Linux's PATH_MAX counts the closing zero byte. */
+const pathBytesMax = 4095
 const lineEnd = 0x0a
 const carriageReturn = 0x0d
 const backslash = 0x5c
@@ -40,14 +43,15 @@ function isListed({ kind, outcome, key, chunks }: ReportLeaf): boolean {
   return kind === 'file' && key !== null && chunks.length > 0 && (outcome === 'verified' || outcome === 'already_there')
 }
 
-async function writeLeaf({ sums, chunkSums }: SumsSinks, leaf: ReportLeaf): Promise<void> {
-  const name = Buffer.from(leaf.key ?? '', 'base64')
-  const [first] = leaf.chunks
-  if (leaf.chunks.length === 1 && first !== undefined) {
-    await sums.write(sumsLine(first[2], name))
-    return
-  }
-  for (const [offset, length, digest] of leaf.chunks) {
+/** The file's digest and name, where sha256sum can check it. */
+function wholeLine({ key, chunks: [first, ...more] }: ReportLeaf): Buffer | null {
+  const name = Buffer.from(key ?? '', 'base64')
+  return first === undefined || more.length > 0 || name.length > pathBytesMax ? null : sumsLine(first[2], name)
+}
+
+async function writeChunks(chunkSums: Sink, { key, chunks }: ReportLeaf): Promise<void> {
+  const name = Buffer.from(key ?? '', 'base64')
+  for (const [offset, length, digest] of chunks) {
     await chunkSums.write(sumsLine(`${digest} ${offset} ${length}`, name))
   }
 }
@@ -62,9 +66,14 @@ export async function writeSums(sinks: SumsSinks, path: string): Promise<Written
     if (step.done === true) return { report: step.value, wholeFiles, chunkedFiles }
     for (const piece of step.value) {
       if (piece.part !== 'item' || !isListed(piece.leaf)) continue
-      if (piece.leaf.chunks.length === 1) wholeFiles += 1
-      else chunkedFiles += 1
-      await writeLeaf(sinks, piece.leaf)
+      const line = wholeLine(piece.leaf)
+      if (line === null) {
+        chunkedFiles += 1
+        await writeChunks(sinks.chunkSums, piece.leaf)
+      } else {
+        wholeFiles += 1
+        await sinks.sums.write(line)
+      }
     }
   }
 }
