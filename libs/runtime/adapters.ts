@@ -13,6 +13,7 @@ import { defaultDeadlines, type S3Credentials, type S3Proxies } from '#libs/targ
 import type { Target } from '#libs/target/target'
 import type { Bytes } from '#schemas/avro'
 import type { Clock, Random } from './clock.ts'
+import { systemClock } from './system-clock.ts'
 
 export type Place =
   | { readonly kind: 'files'; readonly path: string }
@@ -43,7 +44,8 @@ export interface S3Access {
 
 /** Throws NOT_SUPPORTED for what is no source yet. */
 export function openSource(place: Place, enters: (name: Bytes) => boolean = () => true): Source {
-  if (place.kind === 'files') return openFileSource({ root: place.path, isSameFileSystemOnly: true, enters })
+  if (place.kind === 'files')
+    return openFileSource({ root: place.path, isSameFileSystemOnly: true, enters, clock: systemClock })
   throw new WaybillError('NOT_SUPPORTED', { problem: 's3:// as a source is not supported yet' })
 }
 

@@ -1,12 +1,15 @@
 // Calls to the file system, as cheap as they get: callbacks turned into promises without FileHandle objects.
 //
-// What may wait for a disk or a network runs in libuv's pool (open, lstat, readlink, readdir, read); alone it costs about
-// 25 us, among 16 others 3 us. On file systems of this machine `fstat` and `close` of an open file are answered from memory in
-// 1 us, so they run on the loop. On all others (NFS, SMB, FUSE, unknown) they go to the pool as well: a hung server then holds
-// threads of the pool, and all file I/O of the process once it holds all of them, but never the loop. No call can be taken back.
+// What may wait for a disk or a network runs in libuv's pool (open, lstat, readlink, readdir, read); there a call costs 25 to
+// 100 us of processor time, mostly for waking threads. On file systems of this machine `fstat` and `close` of an open file are
+// answered from memory in 1 us, so they run on the loop, and so do open, lstat and short reads while they come back at once
+// (promptness.ts). On all others (NFS, SMB, FUSE, unknown) everything goes to the pool: a hung server then holds threads of the
+// pool, and all file I/O of the process once it holds all of them, but never the loop. No call can be taken back.
 import fs, { type BigIntStats, constants } from 'node:fs'
 import os from 'node:os'
 import { WaybillError } from '#libs/domain/errors'
+import type { Clock } from '#libs/runtime/clock'
+import { Promptness } from './promptness.ts'
 
 function settle<T>(start: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -21,7 +24,7 @@ export function openPath(path: Buffer, flags: number): Promise<number> {
   return settle((done) => fs.open(path, flags, done))
 }
 
-export function statPath(path: Buffer): Promise<BigIntStats> {
+function statPath(path: Buffer): Promise<BigIntStats> {
   return settle((done) => fs.lstat(path, { bigint: true }, done))
 }
 
@@ -29,15 +32,18 @@ export function readLink(path: Buffer): Promise<Buffer> {
   return settle((done) => fs.readlink(path, { encoding: 'buffer' }, done))
 }
 
-/** One pread; fewer bytes than asked for are normal, 0 is the end of the file. */
-export function readAt(fd: number, buffer: Buffer, offset: number): Promise<number> {
+function readAt(fd: number, buffer: Buffer, offset: number): Promise<number> {
   return settle((done) => fs.read(fd, buffer, 0, buffer.length, offset, done))
 }
 
-/** Calls on open files that differ between local and remote file systems. */
-export interface OpenedCalls {
+/** Calls that differ between local and remote file systems. They throw, or reject, what the system says. */
+export interface FileCalls {
   readonly isLocal: boolean
+  open(path: Buffer, flags: number): number | Promise<number>
+  lstat(path: Buffer): BigIntStats | Promise<BigIntStats>
   stat(fd: number): BigIntStats | Promise<BigIntStats>
+  /** One pread; fewer bytes than asked for are normal, 0 is the end of the file. */
+  read(fd: number, buffer: Buffer, offset: number): number | Promise<number>
   close(fd: number): void | Promise<void>
 }
 
@@ -46,21 +52,41 @@ function ignore(_error: unknown): void {
   return
 }
 
-const localCalls: OpenedCalls = {
-  isLocal: true,
-  stat: (fd) => fs.fstatSync(fd, { bigint: true }),
-  close: (fd) => {
-    try {
-      fs.closeSync(fd)
-    } catch (error) {
-      ignore(error)
-    }
-  },
+/** Longer reads are worth a thread: copying them takes longer than waking it. */
+const readOnLoopBytesMax = 256 * 1024
+
+/** Without a clock nothing is known about how long calls take, and all that may wait go to the pool. */
+function localCalls(clock: Pick<Clock, 'monotonic'> | null): FileCalls {
+  const opening = clock === null ? null : new Promptness(clock)
+  const looking = clock === null ? null : new Promptness(clock)
+  const reading = clock === null ? null : new Promptness(clock)
+  return {
+    isLocal: true,
+    open: (path, flags) =>
+      opening?.takesNext() === true ? opening.run(() => fs.openSync(path, flags)) : openPath(path, flags),
+    lstat: (path) =>
+      looking?.takesNext() === true ? looking.run(() => fs.lstatSync(path, { bigint: true })) : statPath(path),
+    stat: (fd) => fs.fstatSync(fd, { bigint: true }),
+    read: (fd, buffer, offset) =>
+      buffer.length <= readOnLoopBytesMax && reading?.takesNext() === true
+        ? reading.run(() => fs.readSync(fd, buffer, 0, buffer.length, offset))
+        : readAt(fd, buffer, offset),
+    close: (fd) => {
+      try {
+        fs.closeSync(fd)
+      } catch (error) {
+        ignore(error)
+      }
+    },
+  }
 }
 
-const remoteCalls: OpenedCalls = {
+const remoteCalls: FileCalls = {
   isLocal: false,
+  open: openPath,
+  lstat: statPath,
   stat: (fd) => settle((done) => fs.fstat(fd, { bigint: true }, done)),
+  read: readAt,
   close: (fd) => new Promise((resolve) => fs.close(fd, () => resolve())),
 }
 
@@ -71,15 +97,18 @@ const localTypes: ReadonlySet<number> = new Set([
 
 export interface FileSystem {
   readonly type: number
-  readonly calls: OpenedCalls
+  readonly calls: FileCalls
 }
 
 /** What holds the path. Elsewhere than on Linux the type numbers mean nothing and every file system counts as remote. */
-export async function fileSystemOf(path: Buffer, isRemote: boolean): Promise<FileSystem> {
+export async function fileSystemOf(
+  path: Buffer,
+  { isRemote, clock }: { readonly isRemote: boolean; readonly clock: Pick<Clock, 'monotonic'> | null },
+): Promise<FileSystem> {
   const { type } = await settle<fs.StatsFs>((done) => fs.statfs(path, done))
   // statfs gives a signed 32-bit number on some machines.
   const isLocal = !isRemote && os.platform() === 'linux' && localTypes.has(type >>> 0)
-  return { type: type >>> 0, calls: isLocal ? localCalls : remoteCalls }
+  return { type: type >>> 0, calls: isLocal ? localCalls(clock) : remoteCalls }
 }
 
 /** O_PATH: a place in the tree that is only passed through, needing no right to read it. Node has no name for it. */

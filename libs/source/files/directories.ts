@@ -4,7 +4,7 @@
 // joined path, so there a swapped link in the middle is followed and PATH_MAX holds.
 import type { BigIntStats } from 'node:fs'
 import os from 'node:os'
-import { flags, type OpenedCalls, openPath } from './calls.ts'
+import { type FileCalls, flags } from './calls.ts'
 
 /** Text of names is latin1: one character a byte, so comparing strings compares bytes. */
 export interface Directory {
@@ -23,9 +23,13 @@ export function directoryAt(fd: number, path: string): Directory {
   return { fd, place: opensByDescriptor ? `/proc/self/fd/${fd}/` : path.endsWith('/') ? path : `${path}/` }
 }
 
-export async function openChild(parent: Directory, name: string, how: 'directory' | 'passage'): Promise<Directory> {
+export async function openChild(
+  parent: Directory,
+  name: string,
+  { how, calls }: { readonly how: 'directory' | 'passage'; readonly calls: FileCalls },
+): Promise<Directory> {
   const path = `${parent.place}${name}`
-  return directoryAt(await openPath(pathOf(path), flags[how]), path)
+  return directoryAt(await calls.open(pathOf(path), flags[how]), path)
 }
 
 /**
@@ -35,7 +39,7 @@ export async function openChild(parent: Directory, name: string, how: 'directory
 export async function descend(
   start: Directory,
   prefix: string,
-  options: { readonly last: 'directory' | 'passage'; readonly calls: OpenedCalls },
+  options: { readonly last: 'directory' | 'passage'; readonly calls: FileCalls },
 ): Promise<Directory> {
   const segments = prefix.split('/')
   segments.pop()
@@ -44,7 +48,7 @@ export async function descend(
     const isLast = index === segments.length - 1
     const parent = at
     try {
-      at = await openChild(parent, segment, isLast ? options.last : 'passage')
+      at = await openChild(parent, segment, { how: isLast ? options.last : 'passage', calls: options.calls })
     } finally {
       if (parent !== start) await options.calls.close(parent.fd)
     }
@@ -70,12 +74,12 @@ interface Kept {
  */
 export class OpenDirectories {
   readonly #root: Directory
-  readonly #calls: OpenedCalls
+  readonly #calls: FileCalls
   readonly #keptMax: number
   /** In order of use. */
   readonly #kept = new Map<string, Kept>()
 
-  constructor(root: Directory, calls: OpenedCalls, keptMax: number) {
+  constructor(root: Directory, calls: FileCalls, keptMax: number) {
     this.#root = root
     this.#calls = calls
     this.#keptMax = keptMax
@@ -109,7 +113,7 @@ export class OpenDirectories {
     }
     const parent = prefix.slice(0, prefix.lastIndexOf('/', prefix.length - 2) + 1)
     const name = prefix.slice(parent.length, -1)
-    return this.within(parent, false, (directory) => openChild(directory, name, 'passage'))
+    return this.within(parent, false, (directory) => openChild(directory, name, { how: 'passage', calls: this.#calls }))
   }
 
   async #forget(prefix: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { ErrorCode } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import type { Identity, ItemKind } from '#schemas/records'
 import type { SourceEntry } from '../source.ts'
-import { failureOf, readLink, statPath } from './calls.ts'
+import { type FileCalls, failureOf, readLink } from './calls.ts'
 import { pathOf } from './directories.ts'
 
 /** One name as it was found in its directory. */
@@ -18,12 +18,12 @@ export interface Found {
 const attemptsMax = 3
 
 /** The type may change between lstat and readlink; after some attempts that is the answer. */
-export async function findEntry(place: string, name: string): Promise<Found | null> {
+export async function findEntry(place: string, name: string, calls: FileCalls): Promise<Found | null> {
   const path = pathOf(`${place}${name}`)
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     let stats: BigIntStats
     try {
-      stats = await statPath(path)
+      stats = await calls.lstat(path)
     } catch (error) {
       const failure = failureOf(error)
       if (failure === 'gone') return null

@@ -3,6 +3,7 @@
 // What a user should know, and docs say: a btrfs subvolume is another file system; a hard link is one item a name; what is
 // created behind the walk's place is seen by the next pass; access times change as with any reader.
 import { WaybillError } from '#libs/domain/errors'
+import type { Clock } from '#libs/runtime/clock'
 import type { Bytes } from '#schemas/avro'
 import type { Identity } from '#schemas/records'
 import type { ItemReader, ListLimits, Source, SourceDescription, SourceEntry, SourcePage } from '../source.ts'
@@ -27,6 +28,8 @@ export interface FileSourceOptions {
   readonly hugeDirectoryBytes?: number
   /** Directories kept open for the files read in them. */
   readonly openDirectoriesMax?: number
+  /** Tells how long calls take, so that those that come back at once need no thread; absent: all go to the pool. */
+  readonly clock?: Pick<Clock, 'monotonic'>
 }
 
 interface Opened {
@@ -55,11 +58,14 @@ function rootError(error: unknown): WaybillError {
   }
 }
 
-async function openRoot(root: Buffer, isRemote: boolean): Promise<{ directory: Directory; fileSystem: FileSystem }> {
+async function openRoot(
+  root: Buffer,
+  { isRemote = false, clock = null }: { readonly isRemote?: boolean; readonly clock?: Pick<Clock, 'monotonic'> | null },
+): Promise<{ directory: Directory; fileSystem: FileSystem }> {
   // statfs says ENOTDIR only for a file in the middle of the path, open also for one at its end.
   let fileSystem: FileSystem
   try {
-    fileSystem = await fileSystemOf(root, isRemote)
+    fileSystem = await fileSystemOf(root, { isRemote, clock })
   } catch (error) {
     throw rootError(error)
   }
@@ -106,7 +112,7 @@ class FileSource implements Source {
   async #openTree(): Promise<Opened> {
     const { isSameFileSystemOnly, openDirectoriesMax = 16 } = this.#options
     const { namesMax = 200_000, hugeDirectoryBytes = 4 * 1024 * 1024, enters = () => true } = this.#options
-    const { directory, fileSystem } = await openRoot(this.#root, this.#options.isRemote ?? false)
+    const { directory, fileSystem } = await openRoot(this.#root, this.#options)
     const { calls } = fileSystem
     const stats = await calls.stat(directory.fd)
     const bounds = { rootDevice: stats.dev, isSameFileSystemOnly }
@@ -118,7 +124,7 @@ class FileSource implements Source {
 
   /** Asks the path and not the open directory: an unmounted root shows here. */
   async describe(): Promise<SourceDescription> {
-    const { directory, fileSystem } = await openRoot(this.#root, this.#options.isRemote ?? false)
+    const { directory, fileSystem } = await openRoot(this.#root, this.#options)
     try {
       const stats = await fileSystem.calls.stat(directory.fd)
       // The type of the file system stands for the device, whose number changes from mount to mount.
@@ -176,7 +182,7 @@ class FileSource implements Source {
       return entryOf(name, { stats: null, link: null, code }, bounds)
     }
     try {
-      const found = await findEntry(directory.place, last)
+      const found = await findEntry(directory.place, last, calls)
       return found === null ? null : entryOf(name, found, bounds)
     } finally {
       if (directory !== root) await calls.close(directory.fd)

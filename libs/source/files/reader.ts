@@ -8,13 +8,13 @@ import type { BigIntStats } from 'node:fs'
 import { WaybillError } from '#libs/domain/errors'
 import type { Identity } from '#schemas/records'
 import type { ItemReader } from '../source.ts'
-import { errnoOf, failureOf, flags, type OpenedCalls, openPath, readAt } from './calls.ts'
+import { errnoOf, type FileCalls, failureOf, flags } from './calls.ts'
 import { type Directory, type OpenDirectories, pathOf } from './directories.ts'
 import { identityOf, isSameIdentity } from './entry.ts'
 
 export interface ReaderPlace {
   readonly directories: OpenDirectories
-  readonly calls: OpenedCalls
+  readonly calls: FileCalls
   readonly rootDevice: bigint
   /** Of the directory, with `/` at its end; empty for the root. */
   readonly prefix: string
@@ -50,7 +50,7 @@ function assertSame(stats: BigIntStats, place: ReaderPlace): void {
 async function openIn(directory: Directory, place: ReaderPlace): Promise<number> {
   let fd: number
   try {
-    fd = await openPath(pathOf(`${directory.place}${place.name}`), flags.file)
+    fd = await place.calls.open(pathOf(`${directory.place}${place.name}`), flags.file)
   } catch (error) {
     throw openError(error)
   }
@@ -126,7 +126,7 @@ class FileReader implements ItemReader {
     for (;;) {
       const fd = this.#fd()
       try {
-        return await readAt(fd, slice, offset)
+        return await this.#place.calls.read(fd, slice, offset)
       } catch (error) {
         if (failureOf(error) !== 'stale' || this.#fds.length > reopensMax) throw openError(error)
       }

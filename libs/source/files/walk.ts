@@ -9,14 +9,14 @@ import type { BigIntStats } from 'node:fs'
 import { WaybillError } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import type { SourceEntry } from '../source.ts'
-import { errnoOf, failureOf, type OpenedCalls } from './calls.ts'
+import { errnoOf, type FileCalls, failureOf } from './calls.ts'
 import { type Directory, descend, inodeText, openChild, pathOf } from './directories.ts'
 import { type Bounds, entryOf, type Found, findEntry } from './entry.ts'
 import { type Names, readNames } from './names.ts'
 
 export interface Tree {
   readonly root: Directory
-  readonly calls: OpenedCalls
+  readonly calls: FileCalls
   readonly bounds: Bounds
   /** Names of one directory held at once when it looks huge. */
   readonly namesMax: number
@@ -117,7 +117,7 @@ export class Walk {
     if (parent === null) return false
     let child: Directory
     try {
-      child = await openChild(parent, key.slice(0, -1), 'directory')
+      child = await openChild(parent, key.slice(0, -1), { how: 'directory', calls: this.#tree.calls })
     } catch (error) {
       if (failureOf(error) === 'gone' || failureOf(error) === 'replaced') return false
       throw listingError(error)
@@ -148,7 +148,7 @@ export class Walk {
     const above = this.#levels.at(-1)
     if (above !== undefined && above.directory === null && level.directory !== null) {
       try {
-        const directory = await openChild(level.directory, '..', 'directory')
+        const directory = await openChild(level.directory, '..', { how: 'directory', calls: this.#tree.calls })
         if (inodeText(await this.#tree.calls.stat(directory.fd)) === above.inode) above.directory = directory
         else await this.#tree.calls.close(directory.fd)
       } catch (error) {
@@ -281,7 +281,9 @@ export class Walk {
         return null
       }
       const names = level.names?.sorted.slice(level.next, level.next + ahead) ?? []
-      level.ahead = (await Promise.all(names.map((name) => findEntry(directory.place, name)))).reverse()
+      level.ahead = (
+        await Promise.all(names.map((name) => findEntry(directory.place, name, this.#tree.calls)))
+      ).reverse()
     }
     return level.ahead.pop() ?? null
   }
@@ -299,7 +301,8 @@ export class Walk {
       } catch (error) {
         const failure = failureOf(error)
         if (failure === 'denied') return this.#entry(name, { ...found, code: 'SOURCE_UNREADABLE' })
-        if (failure === 'gone' && (await findEntry(directory.place, key.slice(0, -1))) === null) return null
+        if (failure === 'gone' && (await findEntry(directory.place, key.slice(0, -1), this.#tree.calls)) === null)
+          return null
         if (attempt < openAttemptsMax) continue
         // A file has its place now, which would stand before what was listed already.
         if (failure === 'gone' || failure === 'replaced') return this.#entry(name, { ...found, code: 'SOURCE_CHANGED' })
@@ -312,7 +315,7 @@ export class Walk {
   async #open(place: { parent: Directory; prefix: string; name: string }): Promise<SourceEntry> {
     const { calls, namesMax } = this.#tree
     const key = place.prefix.slice(place.prefix.lastIndexOf('/', place.prefix.length - 2) + 1, -1)
-    const directory = await openChild(place.parent, key, 'directory')
+    const directory = await openChild(place.parent, key, { how: 'directory', calls: this.#tree.calls })
     let isKept = false
     try {
       const stats = await calls.stat(directory.fd)

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openFileSource } from '#libs/source/files/file-source'
+import { type FileSourceOptions, openFileSource } from '#libs/source/files/file-source'
 import type { Source } from '#libs/source/source'
 import type { Bytes } from '#schemas/avro'
 
@@ -12,11 +12,11 @@ export const isRoot = process.getuid?.() === 0
 export class TreeFixture {
   readonly root: string = fs.mkdtempSync(join(tmpdir(), 'source-'))
   readonly source: Source
-  readonly #isRemote: boolean
+  readonly #options: Pick<FileSourceOptions, 'isRemote' | 'clock'>
   readonly #others: Source[] = []
 
-  constructor(options: { readonly isRemote: boolean } = { isRemote: false }) {
-    this.#isRemote = options.isRemote
+  constructor(options: Pick<FileSourceOptions, 'isRemote' | 'clock'> = {}) {
+    this.#options = options
     this.source = this.again()
   }
 
@@ -28,7 +28,7 @@ export class TreeFixture {
     const source = openFileSource({
       root: Buffer.from(this.root),
       isSameFileSystemOnly: true,
-      isRemote: this.#isRemote,
+      ...this.#options,
     })
     this.#others.push(source)
     return source
