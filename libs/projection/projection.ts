@@ -12,7 +12,8 @@ import type { Topic, WaybillEvent } from '#schemas/events'
 import { decodeRow, encodeRow, rowFormat } from '#schemas/row-wire'
 import type { RowKind, RowOf } from '#schemas/rows'
 import { decodeEvent, WireError } from '#schemas/wire'
-import { type RowReader, readRows } from './row-reader.ts'
+import { type CommittedRow, RowCache } from './row-cache.ts'
+import type { RowReader } from './row-reader.ts'
 
 /** Keys outside the rows: format and positions. */
 const metaKey = '!meta'
@@ -123,13 +124,19 @@ function foldRecord(rows: Rows, { record, event, reason }: Decoded): Verdict {
   return verdict
 }
 
-function changesOf(cache: Cache, changed: ReadonlySet<string>, positions: Positions): readonly StoreChange[] {
+function changesOf(committed: readonly EncodedRow[], positions: Positions): readonly StoreChange[] {
   const meta: Meta = { format: rowFormat, positions: [...positions] }
-  const rows = [...changed].map((key) => {
+  return [...committed, { key: metaKey, value: Buffer.from(JSON.stringify(meta)) }]
+}
+
+interface EncodedRow extends CommittedRow, StoreChange {}
+
+function encodeRows(cache: Cache, changed: ReadonlySet<string>): readonly EncodedRow[] {
+  return [...changed].map((key) => {
     const row = cache.get(key) ?? null
-    return { key, value: row === null ? null : encodeRow(kindOf(key), row) }
+    const value = row === null ? null : encodeRow(kindOf(key), row)
+    return { key, row, value, bytes: value?.length ?? 0 }
   })
-  return [...rows, { key: metaKey, value: Buffer.from(JSON.stringify(meta)) }]
 }
 
 async function storedPositions(store: StateStore): Promise<Map<PartitionId, number>> {
@@ -186,6 +193,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
   let positions: Positions = await storedPositions(store)
   const counts = { folded: 0, known: 0, stale: 0, poison: 0 }
   const waiters = createWaiters()
+  const reader = new RowCache(store)
   let version = 0
   let cache: Cache = new Map()
 
@@ -199,7 +207,8 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
       counts[foldRecord(rows, entry).kind] += 1
       next.set(partitionId(entry.record.topic, entry.record.partition), entry.record.position + 1)
     }
-    await store.commit(changesOf(cache, changed, next))
+    const encoded = encodeRows(cache, changed)
+    await reader.commit(encoded, () => store.commit(changesOf(encoded, next)))
     // Only now: who waits for a position reads the store next, and must find its event there.
     positions = next
     cache = new Map([...cache].filter(([key]) => hotKinds.has(kindOf(key))))
@@ -209,7 +218,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
 
   const isFolded = (id: PartitionId, next: number): boolean => (positions.get(id) ?? 0) >= next
   return {
-    rows: readRows(store),
+    rows: reader,
     positions: () => positions,
     version: () => version,
     counts: () => ({ ...counts }),

@@ -46,6 +46,9 @@ interface Running {
   readonly wake: () => void
 }
 
+/** How long a task that said nothing is left alone. */
+const nothingMs = 10
+
 async function runTask<T>(role: Role<T>, task: T, context: RoleContext): Promise<void> {
   const { clock, retryMs, signal } = context
   let drafts: readonly PlacedDraft[] | null
@@ -57,6 +60,11 @@ async function runTask<T>(role: Role<T>, task: T, context: RoleContext): Promise
   }
   if (drafts === null) {
     await clock.sleep(retryMs, signal)
+    return
+  }
+  if (drafts.length === 0) {
+    // Nothing came of it: decided again at once, it might be decided again and again while nothing else gets a turn.
+    await clock.sleep(nothingMs, signal).catch(() => undefined)
     return
   }
   await appendAndFold(context, drafts, signal)
