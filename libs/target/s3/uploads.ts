@@ -67,7 +67,7 @@ class S3Uploads implements TargetUploads {
 
   async seal(request: SealRequest, signal: AbortSignal): Promise<{ seal: string; isAdopted: boolean }> {
     try {
-      return { seal: await this.#complete(request, request.parts, signal), isAdopted: false }
+      return { seal: await this.#completeAndLook(request, request.parts, signal), isAdopted: false }
     } catch (error) {
       if (codeOf(error) === 'ABORTED') throw error
       const adopted = await this.#adoptable(request, signal)
@@ -120,6 +120,21 @@ class S3Uploads implements TargetUploads {
     return tag
   }
 
+  /**
+   * A store's yes is looked at before it is written down: versitygw 1.7 says yes to the completion of an upload that is
+   * gone whenever the key is taken, and names an ETag that no object has.
+   */
+  async #completeAndLook(request: SealRequest, parts: readonly SealPart[], signal: AbortSignal): Promise<string> {
+    const tag = await this.#complete(request, parts, signal)
+    const found = await this.find(request.key, signal)
+    const isOurs = this.#abilities.keepsMarks
+      ? isSameMark(found?.mark ?? null, request.dress.mark)
+      : found?.seal === tag
+    if (found === null || found.size !== request.size || !isOurs)
+      throw new WaybillError('UPLOAD_LOST', { reason: 'confirmed and not there' })
+    return found.seal
+  }
+
   /** The seal of what is there when it is this very item: the answer was lost, or another process was faster. */
   async #adoptable(request: SealRequest, signal: AbortSignal): Promise<string | null> {
     const found = await this.find(request.key, signal)
@@ -142,7 +157,7 @@ class S3Uploads implements TargetUploads {
     }
     if (refused.length > 0) throw new WaybillError('PART_REFUSED', { parts: refused })
     try {
-      return { seal: await this.#complete(request, parts, signal), isAdopted: false }
+      return { seal: await this.#completeAndLook(request, parts, signal), isAdopted: false }
     } catch (error) {
       // The store has what we sent and refuses it all the same: which part it means is not known, so all are sent again.
       if (codeOf(error) !== 'PART_REFUSED') throw sealError(error)

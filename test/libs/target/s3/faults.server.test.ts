@@ -114,6 +114,14 @@ function uploadFaults(benchTest: BenchTest): void {
     assert.equal(await codeThrown(bench.uploads.seal(request, never)), 'UPLOAD_LOST')
   })
 
+  benchTest('a completion that is confirmed for an upload that is gone is no seal', async (bench) => {
+    const { seal } = await bench.uploads.seal(await openUpload(bench, 'confirmed'), never)
+    const request = await openUpload(bench, 'confirmed', 2)
+    await bench.uploads.abort(request.key, request.upload, never)
+    const late = bench.uploads.seal({ ...request, condition: { kind: 'match', seal } }, never)
+    assert.equal(await codeThrown(late), 'UPLOAD_LOST')
+  })
+
   benchTest('a conflict of two completions asks for a new upload', async (bench) => {
     const request = await openUpload(bench, 'conflict')
     bench.proxy.fault = once(isComplete, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' })
