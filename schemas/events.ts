@@ -11,6 +11,7 @@ import {
   placement,
   proof,
   rateSignal,
+  runSettings,
   targetAbilities,
   transferredEntry,
 } from './records.ts'
@@ -43,6 +44,8 @@ export const eventRecords = {
     sourcePeakBytesPerSecond: nullable(long),
     workersMax: nullable(int),
     priority: word<'low' | 'normal' | 'high'>(),
+    /** null: as before. */
+    settings: nullable(runSettings),
   }),
   RateDecided: record('RateDecided', {
     ...claimed,

@@ -182,6 +182,16 @@ export const jobRequest = record('JobRequest', {
 })
 export type JobRequest = TypeOf<typeof jobRequest>
 
+/** What a later run of a job may ask for in another way than the first one did; the rest of the request stays. */
+export const runSettings = record('RunSettings', {
+  overwrite: word<'never' | 'different' | 'always'>(),
+  verify: word<'full' | 'sample' | 'none'>(),
+  samplePercent: int,
+  reconcile: word<'listing' | 'full' | 'none'>(),
+  errorsMax: nullable(string),
+})
+export type RunSettings = TypeOf<typeof runSettings>
+
 /** What the target can do, found by trying (architecture.md "Fence at the target"). */
 export const targetAbilities = record('TargetAbilities', {
   kind: word<'files' | 's3' | 'memory'>(),

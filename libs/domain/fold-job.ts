@@ -106,8 +106,9 @@ function obey(job: JobRow, event: Command): JobRow {
     case 'JobCancelled':
       return job.control === 'cancelled' ? job : controlled(job, 'cancelled', event, 'CANCELLED')
     case 'LimitsChanged': {
-      const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority } = event
-      return { ...job, throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority }
+      const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority, settings } = event
+      const request = settings === null ? job.request : { ...job.request, ...settings }
+      return { ...job, request, throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority }
     }
   }
 }

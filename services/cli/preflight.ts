@@ -4,7 +4,7 @@ import { realpath, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import type { Source, SourceDescription } from '#libs/source/source'
-import type { Location } from './locations.ts'
+import { type Location, locationText } from './locations.ts'
 
 interface Real {
   /** Without links, also for what is still to be made. */
@@ -77,7 +77,12 @@ export async function checkEnds(
   ends: { readonly source: Location; readonly target: Location },
   source: Source,
 ): Promise<SourceDescription> {
-  const description = await source.describe()
-  await checkApart(ends.source, ends.target)
-  return description
+  try {
+    const description = await source.describe()
+    await checkApart(ends.source, ends.target)
+    return description
+  } catch (error) {
+    if (!(error instanceof WaybillError) || 'source' in error.facts) throw error
+    throw new WaybillError(error.code, { source: locationText(ends.source), ...error.facts }, { cause: error })
+  }
 }

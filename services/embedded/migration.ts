@@ -16,7 +16,7 @@ import { appendAndFold, type RoleContext } from '#libs/runtime/role'
 import type { Source, SourceEntry } from '#libs/source/source'
 import type { StateStore } from '#libs/store/state-store'
 import type { Target } from '#libs/target/target'
-import type { JobRequest } from '#schemas/records'
+import type { JobRequest, RunSettings } from '#schemas/records'
 import type { JobRow, TallyRow } from '#schemas/rows'
 import { openClients } from './clients.ts'
 import { startRoles } from './roles.ts'
@@ -96,6 +96,10 @@ export function differences(asked: JobRequest, accepted: JobRequest): readonly s
   })
 }
 
+function settingsOf({ overwrite, verify, samplePercent, reconcile, errorsMax }: JobRequest): RunSettings {
+  return { overwrite, verify, samplePercent, reconcile, errorsMax }
+}
+
 /** A mount that vanished, or another one in its place, is not the source that the job was made for. */
 async function checkRoot({ aim, job, source }: MigrationOptions, row: JobRow): Promise<void> {
   if (aim === 'verify' || row.sourceRoot === '') return
@@ -122,8 +126,13 @@ async function prepareJob(context: RoleContext, options: MigrationOptions): Prom
     if (names.length > 0) throw new WaybillError('JOB_DIFFERS', { job, options: names.join(', ') })
     const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority } = request
     const limits = { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority }
+    const settings = settingsOf(request)
     const isNew = Object.entries(limits).some(([name, value]) => row[name as keyof typeof limits] !== value)
-    if (isNew) await say({ type: 'LimitsChanged', job, actor, reason: 'options of this run', ...limits })
+    const isOther = Object.entries(settings).some(([name, value]) => row.request[name as keyof RunSettings] !== value)
+    if (isNew || isOther) {
+      const change = { ...limits, settings: isOther ? settings : null }
+      await say({ type: 'LimitsChanged', job, actor, reason: 'options of this run', ...change })
+    }
   }
   if (row.control === 'paused') await say({ type: 'JobResumed', job, actor, reason: options.aim })
 }

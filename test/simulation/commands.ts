@@ -20,6 +20,7 @@ export function commandRecord(chance: Chance, sequence: number): NewRecord {
       sourcePeakBytesPerSecond: null,
       workersMax: null,
       priority: 'normal',
+      settings: null,
     },
   }
   const event = events[kind]
