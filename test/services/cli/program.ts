@@ -17,6 +17,8 @@ export interface ProgramPlace {
   readonly folder: string
   readonly environment?: Readonly<Record<string, string>>
   readonly input?: string
+  /** Runs it as this user; only root may. */
+  readonly uid?: number
 }
 
 /** A folder that is home, configuration and state at once; removed by the returned function. */
@@ -45,6 +47,7 @@ export function startProgram(words: readonly string[], place: ProgramPlace): Run
       },
       stdio: 'pipe',
       timeout: secondsMax * 1000,
+      ...(place.uid === undefined ? {} : { uid: place.uid, gid: place.uid }),
     },
   )
   let output = ''

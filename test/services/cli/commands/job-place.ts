@@ -15,10 +15,14 @@ export const MiB = 1024 * 1024
 /** Larger than the smallest chunk size: an upload of three chunks of 5 MiB. */
 export const largeBytes = 11 * MiB
 
+const nobody = 65_534
+
 export interface JobPlace extends ProgramPlace {
   /** `waybill WORDS` in the place's folder. */
   run(...words: readonly string[]): Promise<ProgramEnd>
   start(...words: readonly string[]): RunningProgram
+  /** The same as a user without rights (nobody); only root may. */
+  runAsNobody(...words: readonly string[]): Promise<ProgramEnd>
   path(...segments: readonly string[]): string
   write(name: string, content: string | Buffer): void
   read(name: string): Buffer
@@ -33,6 +37,7 @@ export function createJobPlace(environment: Readonly<Record<string, string>> = {
     environment,
     remove: place.remove,
     path,
+    runAsNobody: (...words) => runProgram(words, { folder: place.folder, environment, uid: nobody }),
     start: (...words) => startProgram(words, { folder: place.folder, environment }),
     run: (...words) => runProgram(words, { folder: place.folder, environment }),
     write(name, content) {
