@@ -173,7 +173,9 @@ export class Lister {
     if (isUnchanged(fresh, before)) {
       return { ...fresh, item, generation: place.generation, carried: place, chunks: 0, outcome, code }
     }
-    const { seal } = isProven(outcome) || outcome === 'mismatched' ? await this.#evidence.of(before) : { seal: null }
+    // Only what we wrote is replaced by its seal: an object of a stranger is looked at first, whatever it held (rule 8).
+    const isOurs = outcome === 'verified' || outcome === 'mismatched'
+    const { seal } = isOurs ? await this.#evidence.of(before) : { seal: null }
     return { ...fresh, item, generation: place.generation + 1, previous: place, replaces: seal }
   }
 }
