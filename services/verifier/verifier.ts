@@ -53,6 +53,11 @@ export function createVerifier(options: VerifierOptions): Role<VerifyTask> {
   }
 }
 
+/** A cancelled job can be verified once its pass is complete. */
+function isHeld({ control, pass, passesCompleted }: JobRow): boolean {
+  return control === 'paused' || (control === 'cancelled' && passesCompleted < pass)
+}
+
 class ChunkFinder {
   readonly #options: VerifierOptions
   #scan: { round: number; after: string | undefined } = { round: 1, after: undefined }
@@ -64,7 +69,7 @@ class ChunkFinder {
   async find(busy: ReadonlySet<string>): Promise<readonly VerifyTask[]> {
     const { projection, job, chunksMax } = this.#options
     const row = await projection.rows.get(keyOf.job(job))
-    if (row === undefined || row.abilities === null || row.control !== 'running') return []
+    if (row === undefined || row.abilities === null || isHeld(row)) return []
     const free = chunksMax - busy.size
     if (free <= 0) return []
     const isFree = (chunk: string): boolean => !busy.has(`${chunk}/${row.round}`)

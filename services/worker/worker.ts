@@ -14,7 +14,7 @@ import type { Logger } from '#libs/runtime/logger'
 import type { Role } from '#libs/runtime/role'
 import { moveChunk } from '#libs/transfer/move-chunk'
 import type { MoveContext } from '#libs/transfer/move-context'
-import type { JobRow } from '#schemas/rows'
+import type { ChunkRow, JobRow } from '#schemas/rows'
 
 export interface WorkerOptions {
   readonly job: string
@@ -196,9 +196,9 @@ class WorkDesk {
     return []
   }
 
-  /** Why a leased part need not be moved any more: its item was sealed, failed or corrected meanwhile. */
-  async #isDead(item: string, generation: number): Promise<boolean> {
-    if (item === '') return false
+  /** True when a leased chunk need not be moved any more: its items were sealed, failed or corrected meanwhile. */
+  async #isDead({ item, generation, superseded, entries }: ChunkRow): Promise<boolean> {
+    if (item === '') return superseded.length >= entries
     const upload = await this.#options.projection.rows.get(keyOf.upload(this.#options.job, item, generation))
     if (upload === undefined) return false
     return upload.isSuperseded || upload.sealed !== null || upload.failed > 0 || upload.refused > 0
@@ -211,7 +211,7 @@ class WorkDesk {
     const jobRow = await projection.rows.get(keyOf.job(job))
     if (row === undefined || jobRow === undefined) return []
     const lease = { job, claim: claim.claim, epoch: claim.epoch, chunk, attempt }
-    if (await this.#isDead(row.item, row.generation)) {
+    if (await this.#isDead(row)) {
       const why = {
         by: 'worker',
         code: 'ABORTED',

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { WaybillError } from '#libs/domain/errors'
 import { openMemoryStore } from '#libs/store/memory-store'
 import { encodeEvent } from '#schemas/wire'
-import { createMemoryWorld, KiB, type MemoryWorld } from '#test/support/memory-migration'
+import { createMemoryWorld, KiB, type MemoryWorld, smallRequest } from '#test/support/memory-migration'
 
 const bytesOf = (length: number, seed: number): Buffer => Buffer.alloc(length, `seed ${seed};`)
 
@@ -111,4 +111,42 @@ test('another root in the place of the source moves nothing', async () => {
   world.tree.rootIdentity = 'memory:another'
   await assert.rejects(world.run(), { code: 'SOURCE_REPLACED' })
   assert.equal(first.job.sourceRoot === 'memory:another', false)
+})
+
+test("a stranger's object that was equal once is not replaced when the source changes, unless the job says so", async () => {
+  for (const [size, overwrite, isReplaced] of [
+    [10, 'never', false],
+    [200 * KiB, 'never', false],
+    [10, 'different', true],
+  ] as const) {
+    const world = createMemoryWorld()
+    const key = Buffer.from('theirs')
+    world.tree.write('theirs', bytesOf(size, 1))
+    world.target.store.replace(key, bytesOf(size, 1))
+    const request = { ...smallRequest, overwrite }
+    const first = await world.run({ request })
+    assert.equal(first.tally.already_there.items, 1)
+    world.tree.write('theirs', bytesOf(size + 1, 2))
+    const second = await world.run({ request })
+    assert.equal(second.isComplete, true)
+    assert.equal(world.target.store.mustHave(key).body.equals(bytesOf(size + 1, 2)), isReplaced)
+    assert.equal(second.tally[isReplaced ? 'verified' : 'failed'].items, 1)
+  }
+})
+
+test('what was moved before a job was cancelled can be verified', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const event = { type: 'JobCancelled', job: 'job', at: 0, writer: 'person', sequence: 1, software: 'test' } as const
+  const value = encodeEvent({ ...event, actor: 'person', reason: '' })
+  world.target.store.faults = ({ operation }) => {
+    if (operation === 'read')
+      void world.log.append([{ topic: 'jobs', partition: 0, key: Buffer.from('cancel'), value }])
+    return null
+  }
+  assert.equal((await world.run()).job.isLastPassCancelled, true)
+  world.target.store.faults = () => null
+  assert.equal((await world.run({ aim: 'verify' })).isComplete, true)
+  const next = await world.run()
+  assert.deepEqual(plain(next.tally.verified), all)
 })
