@@ -1,6 +1,6 @@
 // Where reports are written to. A file appears under its name only when it is whole: it is written beside it, made
 // durable, then renamed.
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 
@@ -77,6 +77,11 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
+}
+
+/** Makes a folder for reports unless it is there. Throws REPORT_NOT_WRITTEN. */
+export async function makeReportFolder(path: string, mode: number): Promise<void> {
+  await told(path, mkdir(path, { recursive: true, mode }))
 }
 
 async function removeLeftover(partial: string): Promise<void> {

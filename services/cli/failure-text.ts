@@ -24,7 +24,7 @@ function sentence(error: WaybillError): string {
     const path = typeof facts['path'] === 'string' ? `${showText(facts['path'])}: ` : ''
     return `${path}${showText(problem)}`
   }
-  const rest = factsText(facts, [])
+  const rest = factsText(facts, ['hasMoved'])
   return `${errorCatalogue[code].help}${rest === '' ? '' : ` (${rest})`}`
 }
 

@@ -1,8 +1,7 @@
 // One run of a job on this machine: opens its state, runs all roles, writes the report of what came out. A store that
 // turns out to be damaged is moved aside and folded again, once, saying so.
-import { mkdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { codeOf } from '#libs/domain/errors'
+import { join } from 'node:path'
+import { codeOf, WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
@@ -12,11 +11,11 @@ import { reportLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
 import type { SigningKey } from '#libs/report/keys'
 import type { ReportLeaf } from '#libs/report/leaf'
-import { writeWholeFile } from '#libs/report/output'
+import { makeReportFolder, writeWholeFile } from '#libs/report/output'
 import { type RenderedForm, renderReport } from '#libs/report/render'
-import { type WrittenReport, writeReport } from '#libs/report/write'
+import { type ReportContent, type WrittenReport, writeReport } from '#libs/report/write'
 import { discardStore, type JobFolder, openJobFolder } from '#libs/runtime/job-folder'
-import type { TallyRow } from '#schemas/rows'
+import type { JobRow, TallyRow } from '#schemas/rows'
 import { type MigrationOptions, runMigration } from './migration.ts'
 import type { ProgressSnapshot } from './progress-snapshot.ts'
 import { reportFacts } from './report-facts.ts'
@@ -29,8 +28,8 @@ export interface SessionOptions extends Omit<MigrationOptions, 'log' | 'store' |
   readonly hasOwnCredentials: boolean
   /** Where the report goes beside the job's folder; null: only there. */
   readonly reportFile: { readonly path: string; readonly form: RenderedForm } | null
-  /** Every item of the report, in its order, while it is written. */
-  readonly onLeaf: (leaf: ReportLeaf) => void
+  /** Called each time the report is written: gives what is told of every item, in the report's order. */
+  readonly listen: () => (leaf: ReportLeaf) => void
   /** Said to the person at once, in words. */
   readonly onNotice: (text: string) => void
 }
@@ -38,7 +37,8 @@ export interface SessionOptions extends Omit<MigrationOptions, 'log' | 'store' |
 export interface SessionEnd {
   readonly report: WrittenReport
   readonly facts: ReportFacts
-  readonly reportPath: string
+  /** null: there was no space to write it. */
+  readonly reportPath: string | null
   /** What this run did by itself; the facts tell the whole job. */
   readonly run: { readonly ms: number; readonly moved: ReportFacts['moved'] }
   /** Why a run that can go on stopped, in words; null when it reached its end. */
@@ -54,6 +54,7 @@ export interface Session {
 
 interface Outcome {
   readonly state: PassState
+  /** What ended the run before its aim; null when nothing did. */
   readonly error: unknown
 }
 
@@ -81,7 +82,7 @@ export function startSession(options: SessionOptions): Session {
         const projection = await openProjection(folder.log, folder.store)
         return await report(options, folder.log, projection, outcome, { atMs: start, tally })
       } catch (error) {
-        if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1) throw error
+        if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1) throw await placed(error, looking, options.job)
         options.onNotice('the state store is damaged: it is moved aside and rebuilt from the log')
       } finally {
         looking = null
@@ -96,7 +97,28 @@ export function startSession(options: SessionOptions): Session {
   }
 }
 
-/** Runs the roles. A signal and a pause are ends that can be reported; what else is thrown is not. */
+/** The error, with the fact that the job had moved something before it (exit code 8 and not 3). */
+async function placed(error: unknown, looking: Projection | null, job: string): Promise<unknown> {
+  if (!(error instanceof WaybillError) || looking === null) return error
+  try {
+    const tally = await looking.rows.get(keyOf.tally(job))
+    const hasMoved = (tally?.targetBytesWritten ?? 0) > 0
+    return hasMoved ? new WaybillError(error.code, { ...error.facts, hasMoved }, { cause: error }) : error
+  } catch {
+    // The store may be what failed; the first error is the one to tell.
+    return error
+  }
+}
+
+/** The error, saying whether something stands at the target already: then the run stopped, and did not merely not begin. */
+async function withMoved(error: unknown, { log, store }: JobFolder, job: string): Promise<unknown> {
+  if (!(error instanceof WaybillError) || codeOf(error) === 'STORE_DAMAGED') return error
+  const tally = await (await openProjection(log, store)).rows.get(keyOf.tally(job))
+  const hasMoved = (tally?.targetBytesWritten ?? 0) > 0
+  return hasMoved ? new WaybillError(error.code, { ...error.facts, hasMoved }, { cause: error }) : error
+}
+
+/** Runs the roles. A signal, a pause and a full disk are ends that can be reported; what else is thrown is not. */
 async function runOnce(
   options: SessionOptions,
   folder: JobFolder,
@@ -120,6 +142,8 @@ async function runOnce(
     if (options.signal.aborted && isStarted) {
       return { state: options.signal.reason === 'SIGTERM' ? 'terminated' : 'interrupted', error }
     }
+    const isPause = errorCatalogue[codeOf(error)].retry === 'pause'
+    if (isStarted && isPause) return { state: 'stopped', error }
     throw error
   }
 }
@@ -164,23 +188,47 @@ async function report(
     state: outcome.state,
     endedAt: clock.now(),
   })
-  const reports = join(folder, 'reports')
-  await mkdir(reports, { recursive: true, mode: 0o700 })
   // A later reading must not replace the report of the pass: both are kept.
-  const kept = join(reports, `pass-${row.pass}${options.aim === 'verify' ? `-round-${row.round}` : ''}.ndjson`)
-  const leaves = told(reportLeaves({ rows, log, job }, row), options.onLeaf)
-  const written = await writeWholeFile(kept, (sink) => writeReport(sink, { facts, leaves, signingKey }))
-  if (reportFile !== null) {
-    const { form } = reportFile
-    await writeWholeFile(reportFile.path, (sink) =>
-      renderReport(sink, { form, path: kept, masterName: basename(kept) }),
-    )
+  const name = `pass-${row.pass}${options.aim === 'verify' ? `-round-${row.round}` : ''}.ndjson`
+  const content = (): ReportContent => ({
+    facts,
+    leaves: told(reportLeaves({ rows, log, job }, row), options.listen()),
+    signingKey,
+  })
+  const kept = await keepReport(join(folder, 'reports'), name, content).catch((error: unknown) => {
+    // Where the disk is full the run stopped for that, and this must still be told; else the report is owed.
+    if (outcome.state === 'completed' || codeOf(error) !== 'REPORT_NOT_WRITTEN') throw error
+    options.onNotice('the report could not be written; `waybill report show` makes it once there is space')
+    return null
+  })
+  if (kept !== null && reportFile !== null) {
+    const { form, path } = reportFile
+    await writeWholeFile(path, (sink) => renderReport(sink, { form, path: kept.path, masterName: name }))
   }
   return {
-    report: written,
+    report: kept?.report ?? (await writeReport({ write: () => null }, content())),
     facts,
-    reportPath: reportFile?.path ?? kept,
+    reportPath: kept === null ? null : (reportFile?.path ?? kept.path),
     run: { ms: clock.monotonic() - start.atMs, moved: movedSince(facts.moved, start.tally) },
-    stoppedBecause: row.control === 'paused' ? row.controlReason : null,
+    stoppedBecause: stoppedBecause(row, outcome),
   }
+}
+
+function stoppedBecause({ control, controlReason }: JobRow, { state, error }: Outcome): string | null {
+  if (control === 'paused') return controlReason
+  return state === 'stopped' && error !== null ? errorCatalogue[codeOf(error)].help : null
+}
+
+async function keepReport(
+  folder: string,
+  name: string,
+  content: () => ReportContent,
+): Promise<{ readonly path: string; readonly report: WrittenReport }> {
+  const path = join(folder, name)
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new WaybillError('REPORT_NOT_WRITTEN', { path }, { cause })
+  }
+  return { path, report: await writeWholeFile(path, (sink) => writeReport(sink, content())) }
 }
