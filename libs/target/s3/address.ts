@@ -35,8 +35,9 @@ export function encodedValue(value: string): string {
   return encodedKey(Buffer.from(value, 'utf8')).replaceAll('/', '%2F')
 }
 
-/** @param key without the job's prefix. */
-export function pathOf(address: Address, key: Bytes): string {
+/** @param key without the job's prefix; null: the bucket itself. */
+export function pathOf(address: Address, key: Bytes | null): string {
+  if (key === null) return address.base === '' ? '/' : address.base
   return `${address.base}/${encodedKey(Buffer.from(address.prefix, 'utf8'))}${encodedKey(key)}`
 }
 

@@ -13,7 +13,8 @@ export const emptyHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49599
 
 export interface LeanRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
-  readonly key: Bytes
+  /** Without the job's prefix; null: the bucket itself. */
+  readonly key: Bytes | null
   /** Percent-encoded, sorted by name; empty when there is none. */
   readonly query?: string
   /** Lower-case names, all signed; host, date and token are added. */

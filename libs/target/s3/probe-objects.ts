@@ -6,7 +6,7 @@ import type { Bytes } from '#schemas/avro'
 import type { ObjectDress } from '../target.ts'
 import { fullKey } from './address.ts'
 import type { Answer } from './connection.ts'
-import { decodedKey, listPage } from './listing.ts'
+import { listPage } from './listing.ts'
 import type { Header } from './sign.ts'
 import type { RoleContext } from './writer.ts'
 
@@ -98,11 +98,7 @@ export async function listsOddNames(probe: Probe): Promise<boolean> {
     if (await isRefused(['TARGET_REFUSED'], () => putProbe(probe, `odd/${name}`, []))) return false
   }
   const prefix = fullKey(probe.context.address, probe.keyOf('odd/'))
-  const { Contents = [], EncodingType } = await listPage(
-    probe.context,
-    { prefix, after: null, limit: 100 },
-    probe.signal,
-  )
-  const listed = Contents.map(({ Key = '' }) => decodedKey(Key, EncodingType).slice(prefix.length))
+  const { objects } = await listPage(probe.context, { prefix, after: null, limit: 100 }, probe.signal)
+  const listed = objects.map(({ key }) => key.slice(prefix.length))
   return listed.join('\n') === oddNames.join('\n')
 }

@@ -52,7 +52,7 @@ async function leftovers(probe: Probe, isVersioned: boolean): Promise<readonly R
   const prefix = fullKey(address, probe.keyOf(''))
   if (!isVersioned) {
     const page = await listPage(probe.context, { prefix, after: null, limit: 1000 }, probe.signal)
-    return (page.Contents ?? []).map(({ Key = '' }) => ({ key: decodedKey(Key, page.EncodingType), version: null }))
+    return page.objects.map(({ key }) => ({ key, version: null }))
   }
   const command = new ListObjectVersionsCommand({ Bucket: address.bucket, Prefix: prefix, EncodingType: 'url' })
   const page = await control.call((sdk, options) => sdk.send(command, options), probe.signal)
@@ -138,8 +138,8 @@ export async function probeTarget(
   const probe = newProbe(context, settings, signal)
   try {
     const { prefix } = context.address
-    const { Contents = [] } = await listPage(context, { prefix, after: null, limit: 2 }, signal)
-    const isEmpty = Contents.every(({ Key }) => Key === prefix)
+    const { objects } = await listPage(context, { prefix, after: null, limit: 2 }, signal)
+    const isEmpty = objects.every(({ key }) => key === prefix)
     const first = await putProbe(probe, 'a', dressHeaders({ key: probe.keyOf('a'), kind: 'file', dress: probe.dress }))
     const version = headerText(first, 'x-amz-version-id')
     const isVersioned = version !== null && version !== 'null'

@@ -1,11 +1,11 @@
 // The surveyor's side: the probe (probe.ts), and listings of what lies under the job's prefix.
-import { DeleteObjectCommand, type _Object as ListedObject } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import type { TargetObject, TargetSurvey } from '../target.ts'
 import { fullKey } from './address.ts'
 import { probeFolder } from './keys.ts'
-import { decodedKey, listPage, pageKeysMax } from './listing.ts'
+import { type ListedObject, listPage, pageKeysMax } from './listing.ts'
 import { probeTarget } from './probe.ts'
 import type { S3Settings } from './settings.ts'
 import type { RoleContext } from './writer.ts'
@@ -33,10 +33,10 @@ class S3Survey implements TargetSurvey {
     const { prefix } = this.#context.address
     const after = cursor === null ? null : fullKey(this.#context.address, cursor)
     const page = await listPage(this.#context, { prefix, after, limit }, signal)
-    const objects = (page.Contents ?? []).flatMap((one) => this.#listed(one, page.EncodingType))
-    const last = page.Contents?.at(-1)?.Key
-    if (page.IsTruncated !== true || last === undefined) return { objects, cursor: null }
-    return { objects, cursor: Buffer.from(decodedKey(last, page.EncodingType).slice(prefix.length), 'utf8') }
+    const objects = page.objects.flatMap((one) => this.#listed(one))
+    const last = page.objects.at(-1)?.key
+    if (!page.isTruncated || last === undefined) return { objects, cursor: null }
+    return { objects, cursor: Buffer.from(last.slice(prefix.length), 'utf8') }
   }
 
   /** Removes what a probe that was killed left behind. */
@@ -44,14 +44,10 @@ class S3Survey implements TargetSurvey {
     const { address, control } = this.#context
     const prefix = address.prefix + probeFolder
     for (let page = 0; page < leftoverPagesMax; page += 1) {
-      const { Contents = [], EncodingType } = await listPage(
-        this.#context,
-        { prefix, after: null, limit: pageKeysMax },
-        signal,
-      )
-      if (Contents.length === 0) return
-      for (const { Key = '' } of Contents) {
-        const command = new DeleteObjectCommand({ Bucket: address.bucket, Key: decodedKey(Key, EncodingType) })
+      const { objects } = await listPage(this.#context, { prefix, after: null, limit: pageKeysMax }, signal)
+      if (objects.length === 0) return
+      for (const { key } of objects) {
+        const command = new DeleteObjectCommand({ Bucket: address.bucket, Key: key })
         await control.call((sdk, options) => sdk.send(command, options), signal)
       }
     }
@@ -61,13 +57,12 @@ class S3Survey implements TargetSurvey {
     return this.#context.close()
   }
 
-  #listed({ Key, Size, ETag }: ListedObject, encoding: string | undefined): readonly TargetObject[] {
+  #listed({ key, size, tag }: ListedObject): readonly TargetObject[] {
     const { prefix } = this.#context.address
-    const key = decodedKey(Key ?? '', encoding)
     // The prefix itself may be an object (consoles make such folders); it is no item of ours.
     if (key === prefix || key.startsWith(prefix + probeFolder)) return []
     const kind = key.endsWith('/') ? 'directory' : 'file'
-    return [{ key: Buffer.from(key.slice(prefix.length), 'utf8'), kind, size: Size ?? 0, tag: ETag ?? null }]
+    return [{ key: Buffer.from(key.slice(prefix.length), 'utf8'), kind, size, tag }]
   }
 }
 

@@ -233,8 +233,9 @@ function refusals(benchTest: BenchTest): void {
   benchTest('a bucket elsewhere is named with its region and not followed', async (bench) => {
     const headers = { location: 'http://127.0.0.1:1/', 'x-amz-bucket-region': 'eu-south-2' }
     bench.proxy.fault = () => ({ kind: 'answer', status: 301, code: 'PermanentRedirect', headers })
-    for (const call of [bench.writer.put(putRequest('moved', body), never), bench.target.survey().probe(never)]) {
-      const error = await call.catch((reason: unknown) => reason)
+    const calls = [() => bench.writer.put(putRequest('moved', body), never), () => bench.target.survey().probe(never)]
+    for (const call of calls) {
+      const error = await call().catch((reason: unknown) => reason)
       assert.deepEqual([codeOf(error), factsOf(error)['region']], ['TARGET_WRONG_REGION', 'eu-south-2'])
     }
   })
