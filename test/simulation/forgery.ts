@@ -236,7 +236,7 @@ function forgeClaim(chance: Chance, model: ReferenceModel, serial: number): Forg
   if (claims.length === 0) return null
   const [id, { epoch }] = chance.pick(claims)
   const [topic, partition] = id.split('/') as [Topic, string]
-  const late = chance.happens(0.5) ? epoch : epoch + 2
+  const late = Math.max(0, epoch - chance.between(0, 1))
   const event = {
     type: 'PartitionClaimed',
     ...envelope,

@@ -1,0 +1,22 @@
+// A few seeds of the simulation in the quick suite; the campaign is `run.ts`.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { simulate } from './simulation.ts'
+
+const seeds = 25
+const firstSeed = 1_000
+
+test(`no violation in seeds ${firstSeed} to ${firstSeed + seeds - 1}`, async () => {
+  let faults = 0
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
+    const { violations, strikes } = await simulate(seed)
+    for (const times of strikes.values()) faults += times
+    assert.deepEqual(violations, [], `seed ${seed}: run test/simulation/run.ts --seed ${seed} --trace`)
+  }
+  assert.ok(faults / seeds >= 20, `${faults} faults are too few to prove anything`)
+})
+
+test('one seed is one history', async () => {
+  const [one, other] = [await simulate(firstSeed), await simulate(firstSeed)]
+  assert.equal(one.history, other.history)
+})
