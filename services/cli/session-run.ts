@@ -21,7 +21,7 @@ import { type RunWords, summaryObject, summaryText } from './summary.ts'
 const chunksDefault = 4
 
 type Ends = Pick<SessionOptions, 'request' | 'aim' | 'source' | 'target' | 'readTarget' | 'selects'>
-export type PlainSessionOptions = Omit<SessionOptions, 'onLeaf'>
+export type PlainSessionOptions = Omit<SessionOptions, 'listen'>
 
 export async function sessionOf(input: CommandInput, job: string, ends: Ends): Promise<PlainSessionOptions> {
   const { settings, clock, logger, terminal, signal } = input
@@ -91,8 +91,13 @@ export async function runSession(
     hasColor: terminal.hasColor && !settings['no-color'],
   })
   const screen = openProgressScreen({ mode, style, write: (text) => terminal.notice(text), clock })
-  const problems = collectProblems()
-  const session = startSession({ ...options, onLeaf: (leaf) => problems.add(problemOf(leaf)) })
+  let problems = collectProblems()
+  const listen = (): ((leaf: ReportLeaf) => void) => {
+    const found = collectProblems()
+    problems = found
+    return (leaf) => found.add(problemOf(leaf))
+  }
+  const session = startSession({ ...options, listen })
   const end = await watchProgress(
     screen,
     { everyMs: askEveryMs[mode], clock, snapshot: session.snapshot },

@@ -1,7 +1,7 @@
 // One run of a job on this machine: opens its state, runs all roles, writes the report of what came out. A store that
 // turns out to be damaged is moved aside and folded again, once, saying so.
 import { join } from 'node:path'
-import { codeOf, WaybillError } from '#libs/domain/errors'
+import { codeOf, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
@@ -108,14 +108,6 @@ async function placed(error: unknown, looking: Projection | null, job: string): 
     // The store may be what failed; the first error is the one to tell.
     return error
   }
-}
-
-/** The error, saying whether something stands at the target already: then the run stopped, and did not merely not begin. */
-async function withMoved(error: unknown, { log, store }: JobFolder, job: string): Promise<unknown> {
-  if (!(error instanceof WaybillError) || codeOf(error) === 'STORE_DAMAGED') return error
-  const tally = await (await openProjection(log, store)).rows.get(keyOf.tally(job))
-  const hasMoved = (tally?.targetBytesWritten ?? 0) > 0
-  return hasMoved ? new WaybillError(error.code, { ...error.facts, hasMoved }, { cause: error }) : error
 }
 
 /** Runs the roles. A signal, a pause and a full disk are ends that can be reported; what else is thrown is not. */
@@ -225,10 +217,6 @@ async function keepReport(
   content: () => ReportContent,
 ): Promise<{ readonly path: string; readonly report: WrittenReport }> {
   const path = join(folder, name)
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw new WaybillError('REPORT_NOT_WRITTEN', { path }, { cause })
-  }
+  await makeReportFolder(folder, 0o700)
   return { path, report: await writeWholeFile(path, (sink) => writeReport(sink, content())) }
 }
