@@ -103,7 +103,7 @@ async function checkSums(campaign: Campaign, { target, place }: Stage): Promise<
   const chunked = runTool('python3', [join(sums, 'check.py'), join(sums, 'CHUNKSUMS'), target])
   campaign.promise('check.py CHUNKSUMS passes on the target', {
     holds: chunked.code === 0 && lines('CHUNKSUMS') > 0,
-    figures: `${lines('CHUNKSUMS')} chunks, exit ${chunked.code} ${(chunked.output + chunked.errors).trim().slice(-400)}`,
+    figures: `${lines('CHUNKSUMS')} chunks, exit ${chunked.code} ${(chunked.output + chunked.errors).trim().split('\n').at(-1)}`,
   })
 }
 

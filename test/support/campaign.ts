@@ -51,7 +51,8 @@ export async function runCampaign(name: string, body: (campaign: Campaign) => Pr
     folder,
     promise: (text, { holds, figures }) => {
       counts[holds ? 'held' : 'failed'] += 1
-      console.log(`${holds ? resultMarks.holds : resultMarks.fails} ${name}: ${text}: ${figures}`)
+      const oneLine = figures.trim().replaceAll('\n', ' | ')
+      console.log(`${holds ? resultMarks.holds : resultMarks.fails} ${name}: ${text}: ${oneLine}`)
     },
     note: (text) => console.log(`      ${name}: ${text}`),
   }
