@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { EventLog } from '#libs/log/event-log'
 import type { StateStore } from '#libs/store/state-store'
@@ -23,10 +24,16 @@ const lockFile = (folder: string): string => join(folder, 'lock')
 const logFolder = (folder: string): string => join(folder, 'log')
 const storeFolder = (folder: string): string => join(folder, 'store')
 
-/** Takes the job's lock. Throws JOB_HELD while another process has it. */
-function takeLock(folder: string): { release(): void } {
+/** Who only looks at a job holds the lock for a moment: that is waited for, and no run is refused for it. */
+const lockWaits = { everyMs: 50, times: 20 } as const
+
+/** Takes the job's lock. Throws JOB_HELD when another process has it for longer than a second. */
+async function takeLock(folder: string): Promise<{ release(): void }> {
   const fd = openSync(lockFile(folder), 'a', 0o600)
-  if (tryLock(fd)) return { release: () => closeSync(fd) }
+  for (let tries = 0; tries < lockWaits.times; tries += 1) {
+    if (tryLock(fd)) return { release: () => closeSync(fd) }
+    await sleep(lockWaits.everyMs)
+  }
   closeSync(fd)
   throw new WaybillError('JOB_HELD', { folder })
 }
@@ -57,7 +64,7 @@ async function openBoth(folder: string): Promise<Omit<JobFolder, 'close'>> {
  */
 export async function openJobFolder(folder: string): Promise<JobFolder> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const lock = takeLock(folder)
+  const lock = await takeLock(folder)
   try {
     const opened = await openBoth(folder)
     return {
@@ -125,7 +132,7 @@ export interface RebuildFolder {
  */
 export async function openRebuildFolder(folder: string): Promise<RebuildFolder> {
   if (!(await hasJob(folder))) throw new WaybillError('JOB_UNKNOWN', { folder })
-  const lock = takeLock(folder)
+  const lock = await takeLock(folder)
   const place = storeFolder(folder)
   const freshPlace = `${place}.fresh`
   try {

@@ -82,3 +82,10 @@ test('a damaged or missing store costs nothing but the time to fold the log agai
   assert.equal(end.code, 0, end.notices)
   assert.ok(place.read('target/large.bin').equals(place.read('source/large.bin')))
 })
+
+test("those who only look do not get into each other's way, nor into that of a run", async () => {
+  const look = (): ReturnType<typeof place.run> => place.run('jobs', 'show', 'tides', '--json')
+  const [first, second, run] = await Promise.all([look(), look(), place.run(...migrate)])
+  for (const end of [first, second]) assert.equal(end.code, 0, end.notices)
+  assert.equal(run.code, 0, run.notices)
+})
