@@ -12,10 +12,11 @@
 //
 // One write is made durable before the next one starts. So a valid record with flag 2 proves that everything before it was
 // durable once: what is unreadable there is damage, not a write that was cut short (segment-cursor.ts).
+
+import { crc32c } from '#libs/log/crc32c'
 import type { LogRecord } from '#libs/log/event-log'
 import { keyBytesMax, recordBytesMax as valueBytesMax } from '#libs/log/record-rules'
 import type { Topic } from '#schemas/events'
-import { crc32c } from './crc32c.ts'
 import { storedTopics, topicNumber } from './partition-table.ts'
 
 export const recordHeadBytes = 32

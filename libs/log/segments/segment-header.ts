@@ -12,8 +12,8 @@
 //  48  u32  partitions of each topic
 //      u64  next position of each partition when the segment starts
 import { WaybillError } from '#libs/domain/errors'
+import { crc32c } from '#libs/log/crc32c'
 import type { PartitionCounts } from '#libs/log/record-rules'
-import { crc32c } from './crc32c.ts'
 import { storedTopics } from './partition-table.ts'
 
 export const formatVersion = 1

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { crc32c } from '#libs/log/segments/crc32c'
+import { crc32c } from '#libs/log/crc32c'
 import { seededRandom } from '#test/support/seeded-random'
 
 test('CRC-32C gives the values of RFC 3720, appendix B.4', () => {
