@@ -38,7 +38,26 @@ interface KeptRow {
 
 interface KeptSlice {
   readonly kind: RowKind
-  readonly rows: readonly KeyedRow<RowKind>[]
+  readonly prefix: string
+  readonly after: string
+  readonly limit: number
+  /** All rows there are: fewer than the limit. Commits then change it here, and the store need not be asked again. */
+  readonly rows: KeyedRow<RowKind>[]
+}
+
+/** A commit that changes more rows than this is not followed row by row. */
+const followedMax = 500
+
+/** False when the list is no longer known to be whole. */
+function follow(slice: KeptSlice, { key, row }: CommittedRow): boolean {
+  if (!key.startsWith(slice.prefix) || key <= slice.after) return true
+  const { rows, limit } = slice
+  const found = rows.findIndex((entry) => entry.key >= key)
+  const at = found < 0 ? rows.length : found
+  const isThere = rows[at]?.key === key
+  if (row === null) rows.splice(at, isThere ? 1 : 0)
+  else rows.splice(at, isThere ? 1 : 0, { key, row } as KeyedRow<RowKind>)
+  return rows.length < limit
 }
 
 export interface CommittedRow {
@@ -84,7 +103,7 @@ export class RowCache implements RowReader {
   ): Promise<readonly KeyedRow<K>[]> {
     const name = `${prefix} ${limit} ${after ?? ''}`
     const kept = this.#slices.get(name)
-    if (kept !== undefined) return kept.rows as never
+    if (kept !== undefined) return kept.rows.slice() as never
     await this.#committing
     const moment = this.#momentOf(kind)
     const { from, to } = rangeOf(prefix)
@@ -92,7 +111,7 @@ export class RowCache implements RowReader {
     const rows = found.map(({ key, value }) => ({ key, row: decodeRow(kind, value) }))
     if (listedKinds.has(kind) && this.#momentOf(kind) === moment) {
       if (this.#slices.size >= slicesMax) this.#slices.clear()
-      this.#slices.set(name, { kind, rows: rows as never })
+      this.#slices.set(name, { kind, prefix, after: after ?? '', limit, rows: rows.slice() as never })
     }
     return rows
   }
@@ -120,7 +139,14 @@ export class RowCache implements RowReader {
       this.#rows.set(key, { row: row ?? undefined, bytes: bytes + entryBytes })
     }
     for (const kind of kinds) this.#touched.set(kind, (this.#touched.get(kind) ?? 0) + 1)
-    for (const [name, { kind }] of this.#slices) if (kinds.has(kind)) this.#slices.delete(name)
+    for (const [name, slice] of this.#slices) {
+      if (kinds.has(slice.kind) && !this.#isFollowed(slice, changes)) this.#slices.delete(name)
+    }
+  }
+
+  #isFollowed(slice: KeptSlice, changes: readonly CommittedRow[]): boolean {
+    if (slice.rows.length >= slice.limit || changes.length > followedMax) return false
+    return changes.every((change) => follow(slice, change))
   }
 
   #forget(): void {

@@ -46,6 +46,9 @@ interface Running {
   readonly wake: () => void
 }
 
+/** Given as reason so that no error with a stack is made at every wake-up. */
+const awake = 'awake'
+
 /** How long a task that said nothing is left alone. */
 const nothingMs = 10
 
@@ -96,11 +99,11 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
   const busy = new Map<string, Promise<void>>()
   const running: Running = {
     busy,
-    wake: () => nudge.abort(),
+    wake: () => nudge.abort(awake),
     fail: (error) => {
       failure ??= { error }
       failing.abort(new WaybillError('ABORTED'))
-      nudge.abort()
+      nudge.abort(awake)
     },
   }
   const hasFailed = (): boolean => failure !== null
@@ -120,7 +123,7 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
     await Promise.race([projection.changed(version, both), clock.sleep(idleMs, both)]).catch((error: unknown) => {
       if (!both.aborted) throw error
     })
-    idle.abort()
+    idle.abort(awake)
   }
   await Promise.allSettled(busy.values())
   const failed = failure as { readonly error: unknown } | null

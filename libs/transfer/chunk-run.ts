@@ -1,7 +1,7 @@
 // One attempt at one chunk: its counters, its deadlines, and the one reason for which it may stop as a whole.
 import { type ErrorCode, WaybillError } from '#libs/domain/errors'
-import type { NoteCount } from '#schemas/records'
 import type { EventOf } from '#schemas/events'
+import type { NoteCount } from '#schemas/records'
 import type { ChunkLease, MoveContext } from './move-context.ts'
 import { createWatchdog, idleMsMax, type Watchdog, writeMsMax } from './watchdog.ts'
 
@@ -11,6 +11,8 @@ export interface Stop {
   readonly isCounted: boolean
   readonly detail: string
 }
+
+const sourceLimits = { msMax: idleMsMax, code: 'SOURCE_STALLED' } as const
 
 export class ChunkRun {
   readonly #notes = new Map<string, number>()
@@ -53,12 +55,12 @@ export class ChunkRun {
   }
 
   /** One call of the source, given up after 25 s without an answer. */
-  async source<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#watchdog.watch({ msMax: idleMsMax, code: 'SOURCE_STALLED' }, call)
+  source<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#watchdog.watch(sourceLimits, call)
   }
 
   /** One request to the target, in a slot of its own and under the fence. `bytes`: how long its body is. */
-  async target<T>(bytes: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  target<T>(bytes: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.context.slots.run(async () => {
       await this.hold()
       return this.#watchdog.watch({ msMax: writeMsMax(bytes), code: 'TARGET_TIMEOUT' }, call)
@@ -68,7 +70,8 @@ export class ChunkRun {
   /** Stops the attempt when the claim does not stand any more. */
   async hold(): Promise<void> {
     try {
-      await this.context.mustStillHold()
+      const holding = this.context.mustStillHold()
+      if (holding !== undefined) await holding
     } catch (error) {
       this.stopWith({ code: 'ABORTED', isCounted: false, detail: 'the claim does not stand any more' })
       throw error

@@ -3,7 +3,7 @@
 //
 // A target is accused only after a second look over a fresh connection. Two equal wrong answers accuse the target; a
 // right second one says that the way was at fault; two different wrong ones prove nothing.
-import { createHash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { type ErrorCode, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import type { Clock } from '#libs/runtime/clock'
 import type { ReadRequest, ReadResult, TargetReader } from '#libs/target/target'
@@ -159,7 +159,7 @@ class ChunkReading {
 
   async #readOnce(request: ReadRequest): Promise<Reading> {
     const { context, watchdog, inner } = this.#options
-    const hasher = createHash('sha256')
+    const hasher = new ReadingHash(request.kind === 'file' ? request.length : null)
     let bytes = 0
     const end = (result: ReadResult | null, code: ErrorCode | null): Reading => {
       this.#readings += 1
@@ -167,8 +167,7 @@ class ChunkReading {
       return { digest: hasher.digest(), bytes, bypassedCache: result?.bypassedCache ?? false, code }
     }
     try {
-      const limits = { msMax: silenceMsMax, code: 'TARGET_TIMEOUT' } as const
-      const result = await watchdog.watch(limits, (signal, progress) => {
+      const result = await watchdog.watch(readLimits, (signal, progress) => {
         const consume = (slice: Buffer): void => {
           progress.moved()
           hasher.update(slice)
@@ -186,6 +185,34 @@ class ChunkReading {
     }
   }
 }
+
+/** SHA-256 of what comes. A small object comes in one piece, and hashing that at once needs no state: half the cost. */
+class ReadingHash {
+  /** Bytes of a file's range, of which a reader gives no more; null where the length is not known beforehand. */
+  readonly #length: number | null
+  #whole: Buffer | null = null
+  #hash: Hash | null = null
+
+  constructor(length: number | null) {
+    this.#length = length
+  }
+
+  update(piece: Buffer): void {
+    if (this.#whole !== null) throw new TypeError('a reader gave more than was asked for')
+    if (this.#hash === null && piece.length === this.#length) {
+      this.#whole = hash('sha256', piece, 'buffer')
+      return
+    }
+    this.#hash ??= createHash('sha256')
+    this.#hash.update(piece)
+  }
+
+  digest(): Buffer {
+    return this.#whole ?? (this.#hash ?? createHash('sha256')).digest()
+  }
+}
+
+const readLimits = { msMax: silenceMsMax, code: 'TARGET_TIMEOUT' } as const
 
 function isRight(reading: Reading, moved: TransferredEntry): boolean {
   return reading.code === null && reading.digest.equals(moved.digest)

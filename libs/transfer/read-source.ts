@@ -24,9 +24,15 @@ export function sha256(bytes: Buffer): Buffer {
  */
 export async function readExtent(run: ChunkRun, extent: Extent, buffer: Buffer): Promise<Body> {
   await run.hold()
+  // What is admitted before the file is open is read at once: then all of it is one call under one deadline.
+  const admitted = buffer.length === 0 ? 0 : await run.context.gate.take(buffer.length, run.signal)
+  if (admitted === buffer.length) {
+    await run.source((signal) => readAtOnce(run, extent, buffer, signal))
+    return { bytes: buffer, digest: sha256(buffer) }
+  }
   const reader = await run.source(() => run.context.source.open(extent.name, extent.identity))
   try {
-    const digest = await readSlices(run, reader, extent.offset, buffer)
+    const digest = await readSlices(run, { reader, offset: extent.offset, admitted }, buffer)
     await run.source(() => reader.confirm())
     return { bytes: buffer, digest }
   } finally {
@@ -34,27 +40,40 @@ export async function readExtent(run: ChunkRun, extent: Extent, buffer: Buffer):
   }
 }
 
-async function readSlices(run: ChunkRun, reader: ItemReader, offset: number, buffer: Buffer): Promise<Buffer> {
-  const { hashLarge } = run.context
+async function readAtOnce(run: ChunkRun, extent: Extent, buffer: Buffer, signal: AbortSignal): Promise<void> {
+  const reader = await run.context.source.open(extent.name, extent.identity)
+  try {
+    if (buffer.length > 0) {
+      await reader.read(buffer, extent.offset, signal)
+      run.countRead(buffer.length)
+    }
+    await reader.confirm()
+  } finally {
+    await reader.close()
+  }
+}
+
+interface SlicedRead {
+  readonly reader: ItemReader
+  readonly offset: number
+  /** What the gate let through already. */
+  readonly admitted: number
+}
+
+async function readSlices(run: ChunkRun, { reader, offset, admitted }: SlicedRead, buffer: Buffer): Promise<Buffer> {
+  const { hashLarge, gate } = run.context
   const isHashedElsewhere = hashLarge !== undefined && buffer.length >= hashElsewhereBytesMin
-  const first = await readSlice(run, reader, offset, buffer)
-  if (first.length === buffer.length) return sha256(buffer)
-  const hasher = isHashedElsewhere ? null : createHash('sha256').update(first)
-  for (let filled = first.length; filled < buffer.length; ) {
-    const slice = await readSlice(run, reader, offset + filled, buffer.subarray(filled))
+  const hasher = isHashedElsewhere ? null : createHash('sha256')
+  let next = admitted
+  for (let filled = 0; filled < buffer.length; ) {
+    const slice = buffer.subarray(filled, filled + next)
+    const at = offset + filled
+    await run.source((signal) => reader.read(slice, at, signal))
+    run.countRead(slice.length)
     hasher?.update(slice)
     filled += slice.length
+    if (filled < buffer.length) next = await gate.take(buffer.length - filled, run.signal)
   }
   if (hasher !== null) return hasher.digest()
   return isHashedElsewhere ? hashLarge(buffer) : sha256(buffer)
-}
-
-/** As much of the start of `buffer` as the gate admits at once. */
-async function readSlice(run: ChunkRun, reader: ItemReader, offset: number, buffer: Buffer): Promise<Buffer> {
-  if (buffer.length === 0) return buffer
-  const admitted = await run.context.gate.take(buffer.length, run.signal)
-  const slice = buffer.subarray(0, admitted)
-  await run.source((signal) => reader.read(slice, offset, signal))
-  run.countRead(slice.length)
-  return slice
 }

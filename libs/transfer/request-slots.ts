@@ -18,12 +18,15 @@ class QueuedSlots implements RequestSlots {
   }
 
   async run<T>(request: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    await this.#queue.enter(() => this.#take(), signal)
+    // While a slot is free nobody waits for one, so there is nobody to come before.
+    if (signal.aborted || this.#queue.length > 0 || this.#take() === null) {
+      await this.#queue.enter(() => this.#take(), signal)
+    }
     try {
       return await request()
     } finally {
       this.inFlight -= 1
-      this.#queue.serve()
+      if (this.#queue.length > 0) this.#queue.serve()
     }
   }
 

@@ -6,6 +6,7 @@ import { openMemoryStore } from '#libs/store/memory-store'
 import type { StateStore } from '#libs/store/state-store'
 import { encodeRow } from '#schemas/row-wire'
 import type { RowOf } from '#schemas/rows'
+import { seededRandom } from '#test/support/seeded-random'
 
 type Ready = RowOf<'leasable'>
 
@@ -133,4 +134,29 @@ test('after a commit that failed everything is read again, and its error is pass
   )
   await cache.get(key('1.0.0'))
   assert.equal(calls.reads, 2)
+})
+
+test('a short list follows commits without being read again, and never differs from the store', async () => {
+  const { cache, store, calls, commit } = counted()
+  const random = seededRandom(7)
+  const limit = 5
+  for (let step = 0; step < 300; step += 1) {
+    const changed = new Map<string, Ready | null>()
+    for (let change = 0; change < 3; change += 1) {
+      const chunk = `1.0.${Math.floor(random() * 12)}`
+      changed.set(key(chunk), random() < 0.6 ? null : row(chunk))
+    }
+    await commit([...changed])
+    for (const after of [undefined, key('1.0.4')]) {
+      const rows = await cache.slice('leasable', 'leasable/', limit, after)
+      const from = after === undefined ? 'leasable/' : `${after}\u0000`
+      const stored = await store.range({ from, to: 'leasable0', limit })
+      calls.reads -= 1
+      assert.deepEqual(
+        rows.map((entry) => entry.key),
+        stored.map((entry) => entry.key),
+      )
+    }
+  }
+  assert.ok(calls.reads < 450, `${calls.reads} reads for 600 looks`)
 })
