@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { partitionAt, placeChunks } from '#libs/domain/placement'
+
+const load = (partition: number, bytes = 0) => ({ partition, chunks: 0, bytes })
+
+test('each chunk goes to the partition with the fewest unfinished bytes', () => {
+  assert.deepEqual(placeChunks([load(0, 25), load(1)], 4, 10), [
+    { partition: 1, count: 3 },
+    { partition: 0, count: 1 },
+  ])
+})
+
+test('equal loads are filled in the order of the partitions', () => {
+  assert.deepEqual(placeChunks([load(5), load(2)], 3, 10), [
+    { partition: 2, count: 1 },
+    { partition: 5, count: 1 },
+    { partition: 2, count: 1 },
+  ])
+})
+
+test('empty chunks are spread too', () => {
+  assert.equal(placeChunks([load(0), load(1)], 10, 0).length, 10)
+})
+
+test('without a partition nothing is placed in silence', () => {
+  assert.throws(() => placeChunks([], 1, 10), RangeError)
+})
+
+test('every chunk has exactly one partition, one of those given, and none beyond the end', () => {
+  const loads = fc.uniqueArray(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(
+      loads,
+      fc.integer({ min: 1, max: 60 }),
+      fc.integer({ min: 0, max: 100 }),
+      (partitions, count, bytes) => {
+        const placements = placeChunks(
+          partitions.map((partition) => load(partition, partition)),
+          count,
+          bytes,
+        )
+        for (let index = 0; index < count; index += 1) assert.ok(partitions.includes(partitionAt(placements, index)))
+        assert.throws(() => partitionAt(placements, count), RangeError)
+      },
+    ),
+  )
+})
