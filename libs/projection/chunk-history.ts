@@ -2,7 +2,7 @@
 // the partition is read from where the chunks were planned to where their rows last changed.
 import { chunkIdOf, keyOf, parseChunkId } from '#libs/domain/keys'
 import { type EventLog, partitionId } from '#libs/log/event-log'
-import type { EventType, WaybillEvent } from '#schemas/events'
+import { type EventOf, isEvent, type WaybillEvent } from '#schemas/events'
 import type { Place, Proof } from '#schemas/records'
 import type { ChunkRow } from '#schemas/rows'
 import { decodeEvent } from '#schemas/wire'
@@ -16,11 +16,27 @@ export async function readProof(log: EventLog, partition: number, position: numb
   return event.type === 'ChunkVerified' || event.type === 'ChunkFailed' ? event.proof : null
 }
 
+/** Events that tell of one item after it was listed. */
+const itemEventTypes = [
+  'UploadOpened',
+  'ChunkPlanned',
+  'ChunkLeased',
+  'ChunkTransferred',
+  'ChunkVerified',
+  'ChunkFailed',
+  'UploadSealed',
+] as const
+export type ItemEvent = EventOf<(typeof itemEventTypes)[number]>
+
+function isItemEvent(event: WaybillEvent): event is ItemEvent {
+  return itemEventTypes.some((type) => isEvent(event, type))
+}
+
 export interface PlacedEvent {
   readonly topic: 'chunks' | 'listings'
   readonly partition: number
   readonly position: number
-  readonly event: WaybillEvent
+  readonly event: ItemEvent
 }
 
 export interface PlacedChunk {
@@ -73,14 +89,6 @@ async function stretchesOf(log: EventLog, chunks: readonly PlacedChunk[]): Promi
   return stretches
 }
 
-const chunkEventTypes: ReadonlySet<EventType> = new Set<EventType>([
-  'ChunkPlanned',
-  'ChunkLeased',
-  'ChunkTransferred',
-  'ChunkVerified',
-  'ChunkFailed',
-])
-
 /** All events of the chunks, in the order of each partition. Reads the log from their planning on. */
 export async function readChunkEvents(
   { log }: ItemContext,
@@ -92,7 +100,7 @@ export async function readChunkEvents(
   const events: PlacedEvent[] = []
   await readStretches(log, 'chunks', stretches, signal, (placed) => {
     const { event } = placed
-    if (chunkEventTypes.has(event.type) && 'chunk' in event && wanted.has(event.chunk)) events.push(placed)
+    if ('chunk' in event && wanted.has(event.chunk)) events.push(placed)
   })
   return events
 }
@@ -132,7 +140,8 @@ async function readStretches(
     for (const { topic: of, partition, position, value } of records) {
       const stretch = of === topic ? stretches.get(partition) : undefined
       if (stretch === undefined) continue
-      if (position < stretch.to && value !== null) take({ topic, partition, position, event: decodeEvent(value) })
+      const event = position < stretch.to && value !== null ? decodeEvent(value) : null
+      if (event !== null && isItemEvent(event)) take({ topic, partition, position, event })
       if (position >= stretch.to - 1) open.delete(partition)
     }
     if (open.size === 0) stop.abort()

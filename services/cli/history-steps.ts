@@ -1,8 +1,8 @@
 // The events of an item's history as steps: one shape for the screen and for JSON.
 import { showText } from '#libs/domain/name-text'
-import type { PlacedEvent } from '#libs/projection/chunk-history'
+import type { ItemEvent, PlacedEvent } from '#libs/projection/chunk-history'
 import type { GenerationHistory } from '#libs/projection/item-history'
-import type { EventOf, WaybillEvent } from '#schemas/events'
+import type { EventOf } from '#schemas/events'
 import type { Proof } from '#schemas/records'
 
 export interface HistoryStep {
@@ -87,8 +87,8 @@ function failed(event: EventOf<'ChunkFailed'>, subject: Subject): Told {
   return { step: 'failed', isTrouble: true, facts }
 }
 
-/** What an event says of the item; null when it says nothing of it. */
-function tell(event: WaybillEvent, subject: Subject): Told | null {
+/** What an event says of the item. */
+function tell(event: ItemEvent, subject: Subject): Told {
   switch (event.type) {
     case 'ChunkPlanned':
       return { step: 'planned', isTrouble: false, facts: plannedFacts(event, subject) }
@@ -109,18 +109,14 @@ function tell(event: WaybillEvent, subject: Subject): Told | null {
       const { seal, size, isAdopted, code } = event
       return { step: 'sealed', isTrouble: seal === null, facts: { seal, size, adopted: isAdopted, code } }
     }
-    default:
-      return null
   }
 }
 
 const isoTime = (ms: number): string => new Date(ms).toISOString()
 
-function stepOf({ topic, partition, position, event }: PlacedEvent, subject: Subject): HistoryStep | null {
-  const told = tell(event, subject)
-  if (told === null) return null
+function stepOf({ topic, partition, position, event }: PlacedEvent, subject: Subject): HistoryStep {
   const chunk = 'chunk' in event ? event.chunk : null
-  return { at: isoTime(event.at), chunk, topic, partition, position, writer: event.writer, ...told }
+  return { at: isoTime(event.at), chunk, topic, partition, position, writer: event.writer, ...tell(event, subject) }
 }
 
 /** All steps of one generation: its listing, its upload, its chunks one after the other. */
@@ -146,9 +142,8 @@ export function stepsOf(generation: GenerationHistory): readonly HistoryStep[] {
       code: place.code,
     },
   }
-  const isStep = (step: HistoryStep | null): step is HistoryStep => step !== null
-  const ofUpload = generation.uploadEvents.map((event) => stepOf(event, subject)).filter(isStep)
-  const ofChunks = generation.chunkEvents.map((event) => stepOf(event, subject)).filter(isStep)
+  const ofUpload = generation.uploadEvents.map((event) => stepOf(event, subject))
+  const ofChunks = generation.chunkEvents.map((event) => stepOf(event, subject))
   const order = new Map(generation.chunks.map(({ chunk }, n) => [chunk, n]))
   const sorted = ofChunks
     .map((step, n) => ({ step, n, chunk: order.get(step.chunk ?? '') ?? 0 }))

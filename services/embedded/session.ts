@@ -71,9 +71,9 @@ export function startSession(options: SessionOptions): Session {
       const folder = await openJobFolder(options.folder)
       if (folder.movedAside !== null)
         options.onNotice(`the state store was damaged: it is rebuilt from the log (kept as ${folder.movedAside})`)
+      const start = options.clock.monotonic()
+      let before: Promise<TallyRow | undefined> = Promise.resolve(undefined)
       try {
-        const start = options.clock.monotonic()
-        let before: Promise<TallyRow | undefined> = Promise.resolve(undefined)
         const outcome = await runOnce(options, folder, (projection) => {
           looking = projection
           before = projection.rows.get(keyOf.tally(options.job))
@@ -82,7 +82,7 @@ export function startSession(options: SessionOptions): Session {
         const projection = await openProjection(folder.log, folder.store)
         return await report(options, folder.log, projection, outcome, { atMs: start, tally })
       } catch (error) {
-        if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1) throw await placed(error, looking, options.job)
+        if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1) throw await placed(error, looking, options.job, before)
         options.onNotice('the state store is damaged: it is moved aside and rebuilt from the log')
       } finally {
         looking = null
@@ -97,12 +97,17 @@ export function startSession(options: SessionOptions): Session {
   }
 }
 
-/** The error, with the fact that the job had moved something before it (exit code 8 and not 3). */
-async function placed(error: unknown, looking: Projection | null, job: string): Promise<unknown> {
+/** The error, with the fact that this run had moved something before it (exit code 8 and not 3). */
+async function placed(
+  error: unknown,
+  looking: Projection | null,
+  job: string,
+  before: Promise<TallyRow | undefined>,
+): Promise<unknown> {
   if (!(error instanceof WaybillError) || looking === null) return error
   try {
     const tally = await looking.rows.get(keyOf.tally(job))
-    const hasMoved = (tally?.targetBytesWritten ?? 0) > 0
+    const hasMoved = (tally?.targetBytesWritten ?? 0) > ((await before)?.targetBytesWritten ?? 0)
     return hasMoved ? new WaybillError(error.code, { ...error.facts, hasMoved }, { cause: error }) : error
   } catch {
     // The store may be what failed; the first error is the one to tell.

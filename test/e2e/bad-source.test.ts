@@ -69,7 +69,7 @@ suite('a source', { concurrency: 2 }, () => {
     t.after(place.remove)
     writeSmallTree(place)
     writeLargeFile(place, 'source/large.bin')
-    const running = place.start(...migrate, '--throughput', '4MB/s', '--json')
+    const running = place.start(...migrate, '--throughput', '1MB/s', '--json')
     await until(() => existsSync(place.path('target/a.txt')))
     rmSync(place.path('source'), { recursive: true })
     const end = await running.end

@@ -24,7 +24,7 @@ suite('a signal', { concurrency: 2 }, () => {
       t.after(place.remove)
       writeSmallTree(place)
       writeLargeFile(place, 'source/large.bin')
-      const running = place.start(...migrate, '--throughput', '4MB/s', '--json')
+      const running = place.start(...migrate, '--throughput', '1MB/s', '--json')
       await until(() => existsSync(place.path('target/z.bin')))
       running.signal(signal)
       const stopped = await running.end

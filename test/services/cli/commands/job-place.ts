@@ -74,11 +74,11 @@ export function rot(path: string, offset: number): void {
 
 export const objectOf = (end: ProgramEnd): Record<string, unknown> => JSON.parse(end.output) as Record<string, unknown>
 
-/** Resolves once `isThere` holds; rejects after ten seconds. */
+/** Resolves once `isThere` holds; rejects after twenty seconds. */
 export async function until(isThere: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 50) {
+  for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 50) {
     if (await isThere()) return
     await sleep(50)
   }
-  throw new Error('it did not come within ten seconds')
+  throw new Error('it did not come within twenty seconds')
 }

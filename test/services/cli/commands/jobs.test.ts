@@ -28,7 +28,7 @@ test('jobs are listed with where they are, and shown with all that is counted', 
 
 test('a job that another process works on is shown from its log, and no second process works on it', async () => {
   writeLargeFile(place, 'source/large.bin')
-  const running = place.start(...migrate, '--throughput', '2MB/s')
+  const running = place.start(...migrate, '--throughput', '300kB/s')
   const isRunning = async (): Promise<boolean> => {
     const { state: word } = objectOf(await place.run('jobs', 'show', 'tides', '--json'))
     return word === 'running'
