@@ -122,6 +122,11 @@ export const keyOf = {
   rate: (source: string): Key<'rate'> => `rate/${encodeURIComponent(source)}`,
 }
 
+/** What the keys of all generations of an item begin with. */
+export function uploadPrefixOf(job: string, item: string): string {
+  return `upload/${job}/${orderOfId('', item)}/`
+}
+
 /** The half-open range of keys that start with `prefix`. */
 export function rangeOf(prefix: string): { readonly from: string; readonly to: string } {
   const last = prefix.charCodeAt(prefix.length - 1)

@@ -11,6 +11,7 @@ import { flipped, MemoryStore, md5, placeOf, type StoredObject, type StoredUploa
 import type {
   Condition,
   CopyPartRequest,
+  MayAbort,
   ObjectState,
   PartRequest,
   PutRequest,
@@ -253,12 +254,15 @@ class MemoryUploads implements TargetUploads {
     })
   }
 
-  sweep(isLive: (upload: string) => boolean, signal: AbortSignal): Promise<number> {
-    return this.#store.request({ operation: 'sweep', key: null }, signal, () => {
-      const dead = [...this.#store.uploads.keys()].filter((id) => !isLive(id))
-      for (const id of dead) this.#store.uploads.delete(id)
-      return dead.length
-    })
+  async sweep(mayAbort: MayAbort, signal: AbortSignal): Promise<number> {
+    const list = (): readonly (readonly [string, StoredUpload])[] => [...this.#store.uploads]
+    let count = 0
+    for (const [id, { key }] of await this.#store.request({ operation: 'sweep', key: null }, signal, list)) {
+      if (!(await mayAbort(key, id))) continue
+      await this.abort(key, id, signal)
+      count += 1
+    }
+    return count
   }
 
   finishDirectories(
@@ -368,7 +372,7 @@ export function openMemoryTarget(options: MemoryTargetOptions = {}): MemoryTarge
   const sliceBytes = options.sliceBytes ?? MiB
   return {
     store,
-    keys: { keyOf: (name) => ({ key: name }), isEncoded: () => false },
+    keys: { keyOf: (name) => ({ key: name }), nameOf: (key) => key, isEncoded: () => false },
     survey: () => new MemorySurvey(store, { ...fullAbilities, ...options.abilities }),
     writer: (abilities) => new MemoryWriter(store, abilities),
     uploads: (abilities) => new MemoryUploads(store, abilities),

@@ -130,7 +130,7 @@ function retryingUploads(inner: TargetUploads, retrier: Retrier): TargetUploads 
     open: (request, signal) => retrier.run('open', signal, () => inner.open(request, signal)),
     seal: (request, signal) => retrier.run('seal', signal, () => inner.seal(request, signal)),
     abort: (key, upload, signal) => retrier.run('abort', signal, () => inner.abort(key, upload, signal)),
-    sweep: (isLive, signal) => retrier.run('sweep', signal, () => inner.sweep(isLive, signal)),
+    sweep: (mayAbort, signal) => retrier.run('sweep', signal, () => inner.sweep(mayAbort, signal)),
     finishDirectories: (entries, signal) =>
       retrier.run('finishDirectories', signal, () => inner.finishDirectories(entries, signal)),
     close: () => inner.close(),

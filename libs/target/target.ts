@@ -110,6 +110,8 @@ export interface SealRequest {
   readonly claim: string
 }
 
+export type MayAbort = (key: Bytes | null, upload: string) => Promise<boolean>
+
 /** Thrown codes of `seal`: UPLOAD_LOST (next generation), PART_REFUSED (facts.parts: the refused part numbers), TARGET_EXISTS. */
 export interface TargetUploads {
   find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null>
@@ -118,8 +120,11 @@ export interface TargetUploads {
   seal(request: SealRequest, signal: AbortSignal): Promise<{ readonly seal: string; readonly isAdopted: boolean }>
   /** Aborts until the store says there is no such upload. */
   abort(key: Bytes, upload: string, signal: AbortSignal): Promise<void>
-  /** Aborts every unfinished upload under the job's prefix that `isLive` does not know; returns how many. */
-  sweep(isLive: (upload: string) => boolean, signal: AbortSignal): Promise<number>
+  /**
+   * Shows `mayAbort` every unfinished upload under the job's prefix, also those of strangers, and aborts what it answers
+   * with true; returns how many. The key is null where uploads lie in a folder that is the job's alone.
+   */
+  sweep(mayAbort: MayAbort, signal: AbortSignal): Promise<number>
   /** Mode, owner and time of directories, deepest first; returns the keys that failed, with codes. */
   finishDirectories(
     entries: readonly { readonly key: Bytes; readonly attributes: Attributes; readonly mtimeNs: string }[],
@@ -180,6 +185,8 @@ export interface TargetSurvey {
 export interface KeyEncoding {
   /** The key (without the job's prefix), or the code of the reason why there is none. */
   keyOf(name: Bytes, kind: ItemKind): { readonly key: Bytes } | { readonly code: string }
+  /** The name of the file or link whose key this is; null: no name has it; hashed: a form that cannot be undone. */
+  nameOf(key: Bytes): Bytes | 'hashed' | null
   /** True when the key is not simply the name. */
   isEncoded(name: Bytes): boolean
 }

@@ -1,7 +1,11 @@
 // The end of a pass: metadata of directories, the sweep of unfinished uploads, and the fact that it is complete.
+import { uploadPrefixOf } from '#libs/domain/keys'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { currentItems, readPage } from '#libs/projection/item-reader'
+import { findListing } from '#libs/projection/item-search'
 import { walkedPages } from '#libs/projection/page-walk'
+import type { MayAbort } from '#libs/target/target'
+import type { Bytes } from '#schemas/avro'
 import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context.ts'
 
 /** Failed directories named in one event. */
@@ -71,14 +75,35 @@ async function liveUploads(context: CoordinatorContext): Promise<ReadonlySet<str
   }
 }
 
-/** Aborts every upload under the job's prefix that is not that of a live generation; returns how many. */
+/**
+ * True for the key of an item that has, or had in one of its generations, chunks of its own: the job opened uploads on it
+ * and nobody else has reason to. Looked up page by page, so that no list of keys is held. The hashed form that stands for
+ * very long names cannot be looked up; only waybill writes it, so below this job's prefix it counts as the job's.
+ */
+async function isUploadKey(context: CoordinatorContext, key: Bytes, lastPass: number): Promise<boolean> {
+  const { items, keys, job } = context
+  const name = keys.nameOf(key)
+  if (name === null || name === 'hashed') return name !== null
+  // An item that vanished is listed by the passes before.
+  for (let pass = lastPass; pass >= 1; pass -= 1) {
+    const found = await findListing(items, pass, name)
+    if (found === null || found.item.kind === 'directory') continue
+    if ((await items.rows.slice('upload', uploadPrefixOf(job, found.item.item), 1)).length > 0) return true
+  }
+  return false
+}
+
+/** Aborts every upload on the job's keys that is not that of a live generation, no stranger's (I6); returns how many. */
 export async function sweepUploads(
   context: CoordinatorContext,
   keepsLive: boolean,
   signal: AbortSignal,
 ): Promise<number> {
   const live = keepsLive ? await liveUploads(context) : new Set<string>()
-  return (await context.uploads()).sweep((upload) => live.has(upload), signal)
+  const { pass } = await jobRowOf(context)
+  const mayAbort: MayAbort = async (key, upload) =>
+    !live.has(upload) && (key === null || (await isUploadKey(context, key, pass)))
+  return (await context.uploads()).sweep(mayAbort, signal)
 }
 
 export async function completePass(

@@ -176,20 +176,33 @@ function endTests(contract: TargetContract): void {
     await assert.rejects(reading, isCode('TARGET_REPLACED'))
   })
 
-  portTest(contract, 'a sweep aborts what no live generation owns and nothing else', async (ports) => {
-    const live = await openUpload(ports, 'swept/live', threeParts(partBytes, '9'), { partBytes })
-    const dead = await openUpload(ports, 'swept/dead', threeParts(partBytes, '9'), { partBytes })
-    const twin = await openUpload(ports, 'swept/live', threeParts(partBytes, '9'), { partBytes })
-    assert.equal(new Set([live.id, dead.id, twin.id]).size, 3)
-    await sendPart(ports, dead, 1)
-    await put(ports, 'swept/object', Buffer.from('object'))
-    assert.equal(await ports.uploads.sweep((id) => id === live.id, neverAborted), 2)
-    assert.equal(await ports.uploads.sweep((id) => id === live.id, neverAborted), 0)
-    await assert.rejects(sendPart(ports, dead, 2), isCode('UPLOAD_LOST'))
-    for (const part of [1, 2, 3]) await sendPart(ports, live, part)
-    await ports.uploads.seal(sealRequest(live), neverAborted)
-    assert.ok(await ports.writer.find(keyOf(ports, 'swept/object'), neverAborted))
-  })
+  portTest(
+    contract,
+    'a sweep aborts what it is allowed to and leaves the uploads of strangers alone',
+    async (ports) => {
+      const live = await openUpload(ports, 'swept/live', threeParts(partBytes, '9'), { partBytes })
+      const dead = await openUpload(ports, 'swept/dead', threeParts(partBytes, '9'), { partBytes })
+      const twin = await openUpload(ports, 'swept/live', threeParts(partBytes, '9'), { partBytes })
+      assert.equal(new Set([live.id, dead.id, twin.id]).size, 3)
+      await sendPart(ports, dead, 1)
+      await put(ports, 'swept/object', Buffer.from('object'))
+      const strangers = await openUpload(ports, 'nested/stranger', threeParts(partBytes, '9'), { partBytes })
+      const mayAbort = async (key: Buffer | null, id: string): Promise<boolean> => {
+        if (key === null) return ![live.id, strangers.id].includes(id)
+        const name = ports.fixture.target.keys.nameOf(key)
+        assert.ok(name !== null && name !== 'hashed')
+        return name.toString().startsWith('swept/') && id !== live.id
+      }
+      assert.equal(await ports.uploads.sweep(mayAbort, neverAborted), 2)
+      assert.equal(await ports.uploads.sweep(mayAbort, neverAborted), 0)
+      for (const part of [1, 2, 3]) await sendPart(ports, strangers, part)
+      await ports.uploads.seal(sealRequest(strangers), neverAborted)
+      await assert.rejects(sendPart(ports, dead, 2), isCode('UPLOAD_LOST'))
+      for (const part of [1, 2, 3]) await sendPart(ports, live, part)
+      await ports.uploads.seal(sealRequest(live), neverAborted)
+      assert.ok(await ports.writer.find(keyOf(ports, 'swept/object'), neverAborted))
+    },
+  )
 
   portTest(contract, 'a new version takes good ranges from the one that is there', async (ports) => {
     if (!ports.abilities.copiesParts) return

@@ -190,7 +190,7 @@ function surveyTests(contract: TargetContract): void {
       () => ports.writer.put(requestOf(ports, 'not there', Buffer.from('x')), given),
       () => ports.writer.find(key, given),
       () => ports.uploads.open({ key, size: 9, dress: dressOf(ports), copiesParts: false }, given),
-      () => ports.uploads.sweep(() => false, given),
+      () => ports.uploads.sweep(async () => true, given),
       () => ports.reader.read(read, () => assert.fail('no byte is given'), given),
       () => ports.survey.list(null, 10, given),
     ]

@@ -56,5 +56,6 @@ export const fileKeys: KeyEncoding = {
     const code = refusalOf(name)
     return code === null ? { key: name } : { code }
   },
+  nameOf: (key) => (refusalOf(key) === null ? key : null),
   isEncoded: () => false,
 }

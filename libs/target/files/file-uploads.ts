@@ -11,7 +11,7 @@ import { type ErrorCode, WaybillError } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import { isSameMark } from '../mark.ts'
-import type { ObjectState, OpenUploadRequest, SealRequest, TargetUploads } from '../target.ts'
+import type { MayAbort, ObjectState, OpenUploadRequest, SealRequest, TargetUploads } from '../target.ts'
 import { syncFile } from './file-calls.ts'
 import { dressAttributes, dressFile, prepareDirectory, readMark, sealOf } from './file-dress.ts'
 import { isDenied, isUnreachable, throwIfAborted, writeError } from './file-errors.ts'
@@ -82,13 +82,14 @@ export class FileUploads implements TargetUploads {
     })
   }
 
-  async sweep(isLive: (upload: string) => boolean, signal: AbortSignal): Promise<number> {
+  async sweep(mayAbort: MayAbort, signal: AbortSignal): Promise<number> {
     throwIfAborted(signal)
     let count = 0
     await this.#inFolder(async (root, folder) => {
       for (const { upload, name } of await allUploads(folder)) {
         throwIfAborted(signal)
-        if (!isLive(upload) && (await removeFile(root, joinPath(folder.path, Buffer.from(name))))) count += 1
+        if (!(await mayAbort(null, upload))) continue
+        if (await removeFile(root, joinPath(folder.path, Buffer.from(name)))) count += 1
       }
       await removeGone(root, folder, signal)
     })

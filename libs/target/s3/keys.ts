@@ -16,6 +16,7 @@ export const probeFolder = '%probe/'
 const emptySegment = '%empty'
 const continued = '%more'
 const longFolder = '%long/'
+const hashedKey = /^%long\/[0-9a-f]{64}$/
 
 const slash = 0x2f
 const percent = 0x25
@@ -145,6 +146,13 @@ export function createKeyEncoding(prefixBytes: number): KeyEncoding {
 
   return {
     keyOf,
+    nameOf: (key) => {
+      if (hashedKey.test(key.toString('latin1'))) return 'hashed'
+      const name = nameOfKey(key)
+      const encoded = name === null ? null : keyOf(name, 'file')
+      // What others wrote may read like a name of ours and yet not be how we write it.
+      return encoded !== null && 'key' in encoded && encoded.key.equals(key) ? name : null
+    },
     isEncoded: (name) => {
       const encoded = keyOf(name, 'file')
       return !('key' in encoded) || !encoded.key.equals(name)

@@ -100,6 +100,15 @@ async function copiesParts(probe: Probe, abilities: TargetAbilities): Promise<bo
   return false
 }
 
+async function isListed(
+  context: Probe['context'],
+  upload: { readonly prefix: string; readonly id: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  for await (const { id } of listUploads(context, upload.prefix, signal)) if (id === upload.id) return true
+  return false
+}
+
 /** @param checksBodies the store checked a whole object against SHA-256. */
 export async function probeUploads(probe: Probe, assumed: TargetAbilities): Promise<UploadAbilities> {
   const { context, signal, dress } = probe
@@ -109,7 +118,7 @@ export async function probeUploads(probe: Probe, assumed: TargetAbilities): Prom
   const upload = parseUpload(text)
   try {
     const place = fullKey(context.address, probe.keyOf(''))
-    const areListed = (await listUploads(context, place, signal)).some(({ id }) => id === upload.id)
+    const areListed = await isListed(context, { prefix: place, id: upload.id }, signal)
     const checksum = upload.isChecked ? sha256(probeBody) : null
     const completions = await tryCompletions({ probe, name: 'a', upload }, checksum)
     return { ...completions, copiesParts: await copiesParts(probe, assumed), areListed }

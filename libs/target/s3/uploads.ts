@@ -15,7 +15,7 @@ import type { Clock } from '#libs/runtime/clock'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import { isSameMark } from '../mark.ts'
-import type { ObjectState, OpenUploadRequest, SealPart, SealRequest, TargetUploads } from '../target.ts'
+import type { MayAbort, ObjectState, OpenUploadRequest, SealPart, SealRequest, TargetUploads } from '../target.ts'
 import { fullKey } from './address.ts'
 import { contentType, metadataOf } from './dress.ts'
 import { findObject } from './lookup.ts'
@@ -81,11 +81,15 @@ class S3Uploads implements TargetUploads {
     await this.#abort({ key: fullKey(this.#context.address, key), id: parseUpload(upload).id }, signal)
   }
 
-  async sweep(isLive: (upload: string) => boolean, signal: AbortSignal): Promise<number> {
-    const open = await listUploads(this.#context, this.#context.address.prefix, signal)
-    const dead = open.filter(({ id }) => !uploadTexts(id).some(isLive))
-    for (const upload of dead) await this.#abort(upload, signal)
-    return dead.length
+  async sweep(mayAbort: MayAbort, signal: AbortSignal): Promise<number> {
+    const { prefix } = this.#context.address
+    let count = 0
+    for await (const { key, id } of listUploads(this.#context, prefix, signal)) {
+      if (!(await mayAbortAll(mayAbort, Buffer.from(key.slice(prefix.length), 'utf8'), uploadTexts(id)))) continue
+      await this.#abort({ key, id }, signal)
+      count += 1
+    }
+    return count
   }
 
   async finishDirectories(): Promise<readonly { readonly key: Bytes; readonly code: string }[]> {
@@ -209,37 +213,46 @@ class S3Uploads implements TargetUploads {
   }
 }
 
-async function uploadPages(
+/** True when each name that our events may have for the upload may be aborted. */
+async function mayAbortAll(mayAbort: MayAbort, key: Bytes, names: readonly string[]): Promise<boolean> {
+  for (const name of names) if (!(await mayAbort(key, name))) return false
+  return true
+}
+
+async function* uploadPages(
   { address, control }: RoleContext,
   place: { readonly prefix: string; readonly pagesMax: number },
   signal: AbortSignal,
-): Promise<readonly OpenUpload[]> {
-  const open: OpenUpload[] = []
+): AsyncGenerator<OpenUpload> {
   let markers: { KeyMarker?: string; UploadIdMarker?: string } = {}
   for (let page = 0; page < place.pagesMax; page += 1) {
     const command = new ListMultipartUploadsCommand({ Bucket: address.bucket, Prefix: place.prefix, ...markers })
     const answer = await control.call((sdk, options) => sdk.send(command, options), signal)
     for (const { Key, UploadId } of answer.Uploads ?? []) {
-      if (Key !== undefined && UploadId !== undefined) open.push({ key: Key, id: UploadId })
+      if (Key !== undefined && UploadId !== undefined) yield { key: Key, id: UploadId }
     }
     const { NextKeyMarker: key, NextUploadIdMarker: id } = answer
     const isStuck = key === markers.KeyMarker && id === markers.UploadIdMarker
-    if (answer.IsTruncated !== true || key === undefined || isStuck) break
+    if (answer.IsTruncated !== true || key === undefined || isStuck) return
     markers = { KeyMarker: key, ...(id === undefined ? {} : { UploadIdMarker: id }) }
   }
-  return open
 }
 
 /** Unfinished uploads on keys below the prefix; where the store shows none there, the whole bucket is looked through. */
-export async function listUploads(
+export async function* listUploads(
   context: RoleContext,
   prefix: string,
   signal: AbortSignal,
-): Promise<readonly OpenUpload[]> {
-  const listed = await uploadPages(context, { prefix, pagesMax }, signal)
-  if (listed.length > 0 || prefix === '') return listed
-  const all = await uploadPages(context, { prefix: '', pagesMax: bucketPagesMax }, signal)
-  return all.filter(({ key }) => key.startsWith(prefix))
+): AsyncGenerator<OpenUpload> {
+  let isEmpty = true
+  for await (const upload of uploadPages(context, { prefix, pagesMax }, signal)) {
+    isEmpty = false
+    yield upload
+  }
+  if (!isEmpty || prefix === '') return
+  for await (const upload of uploadPages(context, { prefix: '', pagesMax: bucketPagesMax }, signal)) {
+    if (upload.key.startsWith(prefix)) yield upload
+  }
 }
 
 function completedPart(part: SealPart, isChecked: boolean): CompletedPart {

@@ -64,6 +64,15 @@ test('a directory has a key of its own beside that of a file', () => {
   })
 })
 
+test('a key tells its name only when the rule gives that key to that name', () => {
+  assert.equal(encoding.nameOf(Buffer.from('a/%FFb'))?.toString('latin1'), 'a/\xffb')
+  assert.equal(encoding.nameOf(Buffer.from('%41')), null)
+  assert.equal(encoding.nameOf(Buffer.from('x%more')), null)
+  assert.equal(encoding.nameOf(Buffer.from('%probe/a')), null)
+  assert.equal(encoding.nameOf(Buffer.from(`%long/${hash('sha256', 'name')}`)), 'hashed')
+  assert.equal(encoding.nameOf(Buffer.from('%long/else')), null)
+})
+
 test('isEncoded tells the names that are not their own keys', () => {
   assert.equal(encoding.isEncoded(Buffer.from('a b/ñ%')), false)
   assert.equal(encoding.isEncoded(Buffer.from('a\n')), true)
