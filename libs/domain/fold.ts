@@ -64,37 +64,30 @@ function chunkLinks(rows: Rows, job: string, row: ChunkRow | undefined): AnyKey[
 }
 
 function chunkKeys(rows: Rows, event: ChunkEvent, at: RecordPlace): AnyKey[] {
-  const chunk = keyOf.chunk(event.job, event.chunk)
-  const base: AnyKey[] = [
-    chunk,
-    keyOf.tally(event.job),
-    keyOf.partition('chunks', at.partition),
-    keyOf.load(at.partition),
-    ...chunkLinks(rows, event.job, rows.get(chunk)),
-  ]
+  const { job } = event
+  const chunk = keyOf.chunk(job, event.chunk)
+  const keys = chunkLinks(rows, job, rows.get(chunk))
+  keys.push(chunk, keyOf.tally(job), keyOf.partition('chunks', at.partition), keyOf.load(at.partition))
   switch (event.type) {
     case 'ChunkPlanned': {
-      const page = keyOf.page(event.job, parseChunkId(event.chunk))
+      keys.push(keyOf.page(job, parseChunkId(event.chunk)))
       const first = event.extents[0]
-      if (event.part === null || first === undefined) return [...base, page]
-      const upload = keyOf.upload(event.job, first.item, event.generation)
-      return [...base, page, ...uploadKeys(event.job, first.item, event.generation, rows.get(upload))]
+      if (event.part === null || first === undefined) return keys
+      const upload = keyOf.upload(job, first.item, event.generation)
+      keys.push(...uploadKeys(job, first.item, event.generation, rows.get(upload)))
+      return keys
     }
     case 'ChunkTransferred':
-      return [
-        ...base,
-        ...event.entries.flatMap(({ outcome, item }) => (outcome === 'written' ? [] : [keyOf.owed(event.job, item)])),
-      ]
+      for (const { outcome, item } of event.entries) if (outcome !== 'written') keys.push(keyOf.owed(job, item))
+      return keys
     case 'ChunkVerified':
     case 'ChunkFailed':
-      return [
-        ...base,
-        ...(event.proof?.entries.flatMap(({ outcome, item }) =>
-          outcome === 'verified' ? [] : [keyOf.owed(event.job, item)],
-        ) ?? []),
-      ]
+      for (const { outcome, item } of event.proof?.entries ?? []) {
+        if (outcome !== 'verified') keys.push(keyOf.owed(job, item))
+      }
+      return keys
     case 'ChunkLeased':
-      return base
+      return keys
   }
 }
 

@@ -47,7 +47,10 @@ type Remembered = (job: string, id: string) => string
 /** Remembers what was made from the ids used last: a chunk's key is asked for some ten times while its events fold. */
 function remembering(make: Remembered): Remembered {
   const byJob = new Map<string, Map<string, string>>()
+  // An event asks for its own keys several times in a row.
+  let last = { job: '', id: '', key: '' }
   return (job, id) => {
+    if (last.id === id && last.job === job && last.key !== '') return last.key
     let known = byJob.get(job)
     if (known === undefined || known.size >= rememberedMax) {
       known = new Map()
@@ -59,6 +62,7 @@ function remembering(make: Remembered): Remembered {
       key = make(job, id)
       known.set(id, key)
     }
+    last = { job, id, key }
     return key
   }
 }

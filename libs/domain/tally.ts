@@ -3,6 +3,8 @@
 import type { Outcome } from '#schemas/records'
 import type { ChunkRow, Exception, TallyRow, UploadRow } from '#schemas/rows'
 import { errorCatalogue, isErrorCode } from './errors.ts'
+import { keyOf } from './keys.ts'
+import { emptyTally, type Rows } from './rows.ts'
 
 export type FinalOutcome = Exclude<Outcome, 'pending'>
 
@@ -51,7 +53,6 @@ export const noCounts: Counts = {
   chunksUncached: 0,
   readable: 0,
 }
-const countNames = Object.keys(noCounts) as readonly CountName[]
 
 export const noSums: Sums = { counts: noCounts, outcomes: [], rounds: [] }
 
@@ -159,6 +160,8 @@ export function uploadSums(row: UploadRow): Sums {
   if (!row.isListed || row.isSuperseded) return noSums
   const { outcome } = uploadOutcome(row)
   const seal = row.sealed?.seal ?? null
+  // Nothing is known to stand at the target: nearly all events of the parts of an upload leave it so.
+  if (seal === null && !isFinalOutcome(outcome)) return noSums
   const proofs = seal === null ? [] : row.proofs.filter((proof) => proof.seal === seal)
   return {
     counts: { ...noCounts, readable: seal === null ? 0 : row.chunks },
@@ -190,10 +193,30 @@ function moveRounds(rounds: TallyRow['rounds'], before: Sums['rounds'], after: S
     .map(([round, chunks]) => ({ round, chunks }))
 }
 
+/** The tally with other counts; the names stand one by one, since it is made for every event that is folded. */
+function movedCounts(tally: TallyRow, before: Counts, after: Counts): MutableTally {
+  return {
+    ...tally,
+    chunksNamed: tally.chunksNamed + after.chunksNamed - before.chunksNamed,
+    chunksPlanned: tally.chunksPlanned + after.chunksPlanned - before.chunksPlanned,
+    chunksLeased: tally.chunksLeased + after.chunksLeased - before.chunksLeased,
+    chunksTransferred: tally.chunksTransferred + after.chunksTransferred - before.chunksTransferred,
+    chunksVerified: tally.chunksVerified + after.chunksVerified - before.chunksVerified,
+    chunksFailed: tally.chunksFailed + after.chunksFailed - before.chunksFailed,
+    bytesTransferred: tally.bytesTransferred + after.bytesTransferred - before.bytesTransferred,
+    bytesVerified: tally.bytesVerified + after.bytesVerified - before.bytesVerified,
+    sourceBytesRead: tally.sourceBytesRead + after.sourceBytesRead - before.sourceBytesRead,
+    targetBytesWritten: tally.targetBytesWritten + after.targetBytesWritten - before.targetBytesWritten,
+    targetBytesRead: tally.targetBytesRead + after.targetBytesRead - before.targetBytesRead,
+    retries: tally.retries + after.retries - before.retries,
+    chunksUncached: tally.chunksUncached + after.chunksUncached - before.chunksUncached,
+    readable: tally.readable + after.readable - before.readable,
+  } satisfies Record<CountName, number> & TallyRow
+}
+
 /** The tally after a row that added `before` came to add `after`. */
 export function replaceSums(tally: TallyRow, before: Sums, after: Sums): TallyRow {
-  const next: MutableTally = { ...tally }
-  for (const name of countNames) next[name] += after.counts[name] - before.counts[name]
+  const next = movedCounts(tally, before.counts, after.counts)
   moveOutcomes(next, before.outcomes, -1)
   moveOutcomes(next, after.outcomes, 1)
   next.rounds = moveRounds(tally.rounds, before.rounds, after.rounds)
@@ -222,4 +245,9 @@ export function pendingOf(tally: TallyRow): { readonly items: number; readonly b
 /** Chunks whose proof has at least this round. */
 export function provenSince(tally: TallyRow, round: number): number {
   return tally.rounds.reduce((sum, entry) => sum + (entry.round >= round ? entry.chunks : 0), 0)
+}
+
+export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) => TallyRow): void {
+  const key = keyOf.tally(job)
+  rows.set(key, change(rows.get(key) ?? emptyTally))
 }

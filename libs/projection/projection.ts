@@ -47,8 +47,14 @@ export interface Projection {
   run(signal: AbortSignal): Promise<void>
 }
 
-/** Rows by key; null: the store has none. */
-type Cache = Map<string, RowOf<RowKind> | null>
+interface HeldRow {
+  /** null: the store has none. */
+  row: RowOf<RowKind> | null
+  isChanged: boolean
+}
+
+/** Rows by key. */
+type Cache = Map<string, HeldRow>
 
 interface Decoded {
   readonly record: LogRecord
@@ -67,23 +73,27 @@ function decode(record: LogRecord): Decoded {
 }
 
 /** Rows of one batch: what was loaded, and what changed. */
-function batchRows(cache: Cache, changed: Set<string>): Rows {
+function batchRows(cache: Cache, changed: string[]): Rows {
   return {
     get: (key) => {
-      const row = cache.get(key)
-      if (row === undefined) throw new Error(`row ${key} was not loaded: keysOf does not name it`)
-      return (row ?? undefined) as never
+      const held = cache.get(key)
+      if (held === undefined) throw new Error(`row ${key} was not loaded: keysOf does not name it`)
+      return (held.row ?? undefined) as never
     },
     set: (key, row) => {
-      cache.set(key, row)
-      changed.add(key)
+      const held = cache.get(key)
+      if (held === undefined) cache.set(key, { row, isChanged: true })
+      else held.row = row
+      if (held?.isChanged === true) return
+      if (held !== undefined) held.isChanged = true
+      changed.push(key)
     },
   }
 }
 
 /** Rows for `keysOf`: what is not loaded yet reads as absent, and the next round asks again. */
 const loadedRows = (cache: Cache): Rows => ({
-  get: (key) => (cache.get(key) ?? undefined) as never,
+  get: (key) => (cache.get(key)?.row ?? undefined) as never,
   set: () => {
     throw new Error('keysOf reads only')
   },
@@ -110,7 +120,7 @@ async function loadRows(store: StateStore, cache: Cache, decoded: readonly Decod
     const values = await store.getMany(keys)
     for (const [index, key] of keys.entries()) {
       const value = values[index]
-      cache.set(key, value === undefined ? null : decodeRow(kindOf(key), value))
+      cache.set(key, { row: value === undefined ? null : decodeRow(kindOf(key), value), isChanged: false })
     }
   }
 }
@@ -131,9 +141,9 @@ function changesOf(committed: readonly EncodedRow[], positions: Positions): read
 
 interface EncodedRow extends CommittedRow, StoreChange {}
 
-function encodeRows(cache: Cache, changed: ReadonlySet<string>): readonly EncodedRow[] {
-  return [...changed].map((key) => {
-    const row = cache.get(key) ?? null
+function encodeRows(cache: Cache, changed: readonly string[]): readonly EncodedRow[] {
+  return changed.map((key) => {
+    const row = cache.get(key)?.row ?? null
     const value = row === null ? null : encodeRow(kindOf(key), row)
     return { key, row, value, bytes: value?.length ?? 0 }
   })
@@ -188,6 +198,12 @@ function createWaiters(): { wait(isDone: () => boolean, signal: AbortSignal): Pr
 /** Rows kept decoded from one batch to the next: those that nearly every event touches. */
 const hotKinds: ReadonlySet<RowKind> = new Set<RowKind>(['tally', 'partition', 'load', 'job', 'listing'])
 
+function hotRows(cache: Cache): Cache {
+  const hot: Cache = new Map()
+  for (const [key, { row }] of cache) if (hotKinds.has(kindOf(key))) hot.set(key, { row, isChanged: false })
+  return hot
+}
+
 /** Opens at the positions that the store was folded up to. Throws STORE_DAMAGED when the store is of another format. */
 export async function openProjection(log: EventLog, store: StateStore): Promise<Projection> {
   let positions: Positions = await storedPositions(store)
@@ -200,7 +216,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
   async function foldBatch(records: readonly LogRecord[]): Promise<void> {
     const decoded = records.map(decode)
     await loadRows(store, cache, decoded)
-    const changed = new Set<string>()
+    const changed: string[] = []
     const rows = batchRows(cache, changed)
     const next = new Map(positions)
     for (const entry of decoded) {
@@ -211,7 +227,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
     await reader.commit(encoded, () => store.commit(changesOf(encoded, next)))
     // Only now: who waits for a position reads the store next, and must find its event there.
     positions = next
-    cache = new Map([...cache].filter(([key]) => hotKinds.has(kindOf(key))))
+    cache = hotRows(cache)
     version += 1
     waiters.check()
   }
