@@ -1,5 +1,5 @@
-// `node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio]`: the S3 servers by hand.
-// install  builds what is missing into .servers/bin
+// `node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio|kafka]`: test servers by hand.
+// install  builds or fetches what is missing into .servers
 // start    runs them in the background on fixed ports with data in .servers/data, prints how to reach them
 // stop     ends what `start` began
 import { spawn } from 'node:child_process'
@@ -7,59 +7,82 @@ import { once } from 'node:events'
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { installKafka, kafkaCommand } from './kafka-server.ts'
 import { installServer, type S3ServerKind, s3ServerKinds, serverCommand, serversFolder } from './server-binaries.ts'
 
-const ports: Readonly<Record<S3ServerKind, number>> = { versitygw: 7070, minio: 7080 }
+type Server = S3ServerKind | 'kafka'
+const servers: readonly Server[] = [...s3ServerKinds, 'kafka']
+const ports: Readonly<Record<Server, number>> = { versitygw: 7070, minio: 7080, kafka: 9092 }
+const kafkaControllerPort = 9093
 const accessKeyId = 'waybill-dev'
 const secretAccessKey = 'waybill-dev-secret'
 
-function pidFile(kind: S3ServerKind): string {
-  return join(serversFolder, `${kind}.pid`)
+function pidFile(server: Server): string {
+  return join(serversFolder, `${server}.pid`)
 }
 
-/** A server that cannot take its port ends within this time. */
-const settleMs = 1000
+interface Start {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+  /** How to reach it. */
+  readonly address: string
+}
 
-async function start(kind: S3ServerKind): Promise<void> {
-  const folder = join(serversFolder, 'data', kind)
+function startOf(server: Server): Start {
+  const folder = join(serversFolder, 'data', server)
+  const port = ports[server]
   mkdirSync(folder, { recursive: true })
-  const place = { folder, port: ports[kind], accessKeyId, secretAccessKey, certificate: null }
-  const { command, args, environment } = serverCommand(kind, place)
-  const logFile = join(serversFolder, `${kind}.log`)
+  if (server === 'kafka') {
+    const place = { folder, port, controllerPort: kafkaControllerPort, protocol: 'PLAINTEXT' as const, settings: {} }
+    return { ...kafkaCommand(place), environment: {}, address: `127.0.0.1:${port}` }
+  }
+  const place = { folder, port, accessKeyId, secretAccessKey, certificate: null }
+  const address = `http://127.0.0.1:${port}  ${accessKeyId} / ${secretAccessKey}`
+  return { ...serverCommand(server, place), address }
+}
+
+/** A server that cannot take its port ends within this time; Java takes longer to find out. */
+const settleMs: Readonly<Record<Server, number>> = { versitygw: 1000, minio: 1000, kafka: 5000 }
+
+async function start(server: Server): Promise<void> {
+  const { command, args, environment, address } = startOf(server)
+  const logFile = join(serversFolder, `${server}.log`)
   const log = openSync(logFile, 'a')
   const child = spawn(command, args, {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', log, log],
     detached: true,
   })
-  const ended = await Promise.race([once(child, 'exit'), sleep(settleMs, null)])
-  if (ended !== null) throw new Error(`${kind} ended at once: see ${logFile}`)
+  const ended = await Promise.race([once(child, 'exit'), sleep(settleMs[server], null)])
+  if (ended !== null) throw new Error(`${server} ended at once: see ${logFile}`)
   child.unref()
-  writeFileSync(pidFile(kind), `${child.pid}\n`)
-  console.log(`${kind}: http://127.0.0.1:${ports[kind]}  ${accessKeyId} / ${secretAccessKey}  (pid ${child.pid})`)
+  writeFileSync(pidFile(server), `${child.pid}\n`)
+  console.log(`${server}: ${address}  (pid ${child.pid})`)
 }
 
-function stop(kind: S3ServerKind): void {
+function stop(server: Server): void {
   try {
-    process.kill(Number(readFileSync(pidFile(kind), 'utf8')), 'SIGTERM')
-    console.log(`${kind}: stopped`)
+    process.kill(Number(readFileSync(pidFile(server), 'utf8')), 'SIGTERM')
+    console.log(`${server}: stopped`)
   } catch {
-    console.log(`${kind}: was not running`)
+    console.log(`${server}: was not running`)
   }
-  rmSync(pidFile(kind), { force: true })
+  rmSync(pidFile(server), { force: true })
 }
 
 async function main(): Promise<number> {
   const [action, name] = process.argv.slice(2)
-  const kinds = s3ServerKinds.filter((kind) => name === undefined || kind === name)
-  if (kinds.length === 0 || action === undefined || !['install', 'start', 'stop'].includes(action)) {
-    console.error('usage: node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio]')
+  const chosen = servers.filter((server) => name === undefined || server === name)
+  if (chosen.length === 0 || action === undefined || !['install', 'start', 'stop'].includes(action)) {
+    console.error('usage: node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio|kafka]')
     return 2
   }
-  for (const kind of kinds) {
-    if (action === 'install') console.log(`${kind}: ${await installServer(kind)}`)
-    if (action === 'start') await start(kind)
-    if (action === 'stop') stop(kind)
+  for (const server of chosen) {
+    if (action === 'install')
+      console.log(`${server}: ${await (server === 'kafka' ? installKafka() : installServer(server))}`)
+    if (action === 'start') await start(server)
+    if (action === 'stop') stop(server)
   }
   return 0
 }

@@ -101,6 +101,10 @@ export const errorCatalogue = {
   LOG_DAMAGED: entry('never', 'The event log is damaged before its end. Restore the named segment from a copy.'),
   LOG_FULL: entry('pause', 'The disk of the state folder is full. Make space and run the same command again.'),
   LOG_UNREACHABLE: entry('again', 'The event log cannot be reached.'),
+  LOG_DENIED: entry(
+    'never',
+    'The brokers of the event log refused the credentials or the right, or their certificate is not trusted.',
+  ),
   LOG_WRITE_ERROR: entry(
     'never',
     'The disk of the state folder failed a write of the event log. Check the disk, then run again.',
