@@ -189,13 +189,21 @@ export const itemRow = record('ItemRow', {
 export type ItemRow = TypeOf<typeof itemRow>
 
 export type OwedReason = 'changed' | 'failed' | 'mismatch' | 'missing' | 'lost' | 'differs'
-export const owedRow = record('OwedRow', {
+export const owedCorrection = record('OwedCorrection', {
   place,
   reason: word<OwedReason>(),
   code: nullable(string),
   /** The object there was found, not written: a stranger's may not be replaced unless the job says so. */
   isGiven: boolean,
   isOurs: boolean,
+})
+export type OwedCorrection = TypeOf<typeof owedCorrection>
+
+export const owedRow = record('OwedRow', {
+  /** Asked for by the item's own transfer, proof or seal. */
+  proven: nullable(owedCorrection),
+  /** Asked for by a comparison with the target's listing. */
+  listed: nullable(owedCorrection),
 })
 export type OwedRow = TypeOf<typeof owedRow>
 

@@ -1,7 +1,7 @@
 // What the coordinator does next for one job: a pure function from a bounded slice of state to tasks. What a task did is
 // never acted on; only its event, once folded (architecture.md "The idea").
 import type { EventOf } from '#schemas/events'
-import type { JobRow, ListingRow, OwedRow, PageRow, RequestRow, TallyRow, UploadRow } from '#schemas/rows'
+import type { JobRow, ListingRow, OwedCorrection, PageRow, RequestRow, TallyRow, UploadRow } from '#schemas/rows'
 import { type PageId, pageIdOf } from './keys.ts'
 import { planPage } from './plan.ts'
 import { pendingOf, provenSince } from './tally.ts'
@@ -27,7 +27,7 @@ export interface UnplannedPage {
 
 export interface OwedItem {
   readonly item: string
-  readonly owed: OwedRow
+  readonly owed: OwedCorrection
 }
 
 /** What the person in front of an embedded run asked for beyond the first pass. */
@@ -165,7 +165,7 @@ function planTasks(slice: CoordinatorSlice): CoordinatorTask[] {
 function correctTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
   if (slice.owed.length === 0 || !job.mayRepair) return []
   // A mismatch found by `verify` waits for the next pass.
-  const isRepair = (owed: OwedRow): boolean =>
+  const isRepair = (owed: OwedCorrection): boolean =>
     owed.reason === 'mismatch' || owed.reason === 'missing' || owed.reason === 'differs'
   const repairs = slice.owed.filter(({ owed }) => isRepair(owed))
   const items = repairs.length > 0 ? repairs : slice.owed

@@ -5,9 +5,10 @@ import type { ListingRow, UploadRow } from '#schemas/rows'
 import { standingClaim } from './fold-chunk.ts'
 import { chunkIdOf, keyOf, pageIdOf } from './keys.ts'
 import { orderOf } from './name-order.ts'
+import { clearOwed, setOwed } from './owed.ts'
 import { contentBytes, isPacked, type PagePlan, planPage } from './plan.ts'
-import { changeTally, countCode, placeInPack, setChunk, setOwed, setUpload } from './row-effects.ts'
-import { emptyChunk, emptyListing, emptyPage, emptyUpload, type RecordPlace, type Rows } from './rows.ts'
+import { countCode, placeInPack, setChunk, setUpload } from './row-effects.ts'
+import { changeTally, emptyChunk, emptyListing, emptyPage, emptyUpload, type RecordPlace, type Rows } from './rows.ts'
 import { addSums, isFinalOutcome, noCounts, type Sums } from './tally.ts'
 import { folded, known, poison, stale, type Verdict } from './verdict.ts'
 
@@ -97,8 +98,8 @@ function supersede(rows: Rows, job: string, item: string, place: Place): void {
       break
     }
   }
-  const owed = rows.get(keyOf.owed(job, item))
-  if (owed !== undefined && owed.place.generation <= place.generation) setOwed(rows, job, item, null)
+  clearOwed(rows, job, item, 'proven', place.generation)
+  clearOwed(rows, job, item, 'listed', place.generation)
 }
 
 function noteCorrection(rows: Rows, event: EventOf<'ItemsListed'>, item: ListedItem, place: Place): void {
@@ -244,7 +245,7 @@ function foldTargetListed(rows: Rows, event: EventOf<'TargetListed'>): Verdict {
   })
   for (const { item, place, reason } of event.differing) {
     const code = reason === 'missing' ? 'TARGET_MISSING' : 'TARGET_REPLACED'
-    setOwed(rows, event.job, item, { place, reason: 'differs', code, isGiven: false, isOurs: true })
+    setOwed(rows, event.job, item, 'listed', { place, reason: 'differs', code, isGiven: false, isOurs: true })
     countCode(rows, event.job, code)
   }
   return folded

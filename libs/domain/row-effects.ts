@@ -1,28 +1,15 @@
 // Setting a chunk's or an upload's row also moves what depends on it: sums, ready lists, owed corrections. Each of these
 // is a function of the row before and the row after, so it holds whichever event made the change.
 import type { Place } from '#schemas/records'
-import type { ChunkRow, Exception, OwedReason, OwedRow, TallyRow, UploadRow } from '#schemas/rows'
+import type { ChunkRow, Exception, OwedCorrection, OwedReason, UploadRow } from '#schemas/rows'
 import { errorCatalogue, isErrorCode } from './errors.ts'
 import { keyOf, parseChunkId } from './keys.ts'
-import { emptyListing, emptyPage, emptyTally, emptyUpload, type Rows } from './rows.ts'
+import { clearOwed, isSameOwed, setOwed } from './owed.ts'
+import { changeTally, emptyListing, emptyPage, emptyUpload, type Rows } from './rows.ts'
 import { addCode, chunkSums, noSums, replaceSums, type Sums, uploadOutcome, uploadSums } from './tally.ts'
-
-export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) => TallyRow): void {
-  const key = keyOf.tally(job)
-  rows.set(key, change(rows.get(key) ?? emptyTally))
-}
 
 export function countCode(rows: Rows, job: string, code: string, times = 1): void {
   changeTally(rows, job, (tally) => addCode(tally, code, times))
-}
-
-/** Writes or removes the correction owed for an item, and keeps the count of them. */
-export function setOwed(rows: Rows, job: string, item: string, owed: OwedRow | null): void {
-  const key = keyOf.owed(job, item)
-  const change = (owed === null ? 0 : 1) - (rows.get(key) === undefined ? 0 : 1)
-  if (owed === null && change === 0) return
-  rows.set(key, owed)
-  if (change !== 0) changeTally(rows, job, (tally) => ({ ...tally, owed: tally.owed + change }))
 }
 
 function reasonOf(exception: Exception): OwedReason | null {
@@ -60,7 +47,7 @@ export function placeInPack(chunk: string, exception: Pick<Exception, 'index' | 
 }
 
 /** Corrections that a chunk of whole items asks for, by item. */
-function owedByChunk(chunk: string, row: ChunkRow): Map<string, OwedRow> {
+function owedByChunk(chunk: string, row: ChunkRow): Map<string, OwedCorrection> {
   if (row.item !== '' || row.local !== 'transferred') return new Map()
   const given = new Set(row.noted.filter(({ outcome }) => outcome === 'already_there').map(({ index }) => index))
   const superseded = new Set(row.superseded.map(({ index }) => index))
@@ -88,11 +75,11 @@ export function placeOfUpload(row: UploadRow, generation: number): Place {
   }
 }
 
-function owedByUpload(row: UploadRow, generation: number): OwedRow | null {
+function owedByUpload(row: UploadRow, generation: number): OwedCorrection | null {
   if (!row.isListed || row.isSuperseded) return null
   const { outcome, code } = uploadOutcome(row)
   const isGiven = row.opened?.givenSeal != null
-  const owed = (reason: OwedReason): OwedRow => ({
+  const owed = (reason: OwedReason): OwedCorrection => ({
     place: placeOfUpload(row, generation),
     reason,
     code,
@@ -227,8 +214,11 @@ export function setChunk(rows: Rows, job: string, chunk: string, before: ChunkRo
     return
   }
   const [old, now] = [owedByChunk(chunk, before), owedByChunk(chunk, after)]
-  for (const item of old.keys()) if (!now.has(item)) setOwed(rows, job, item, null)
-  for (const [item, owed] of now) if (!old.has(item)) setOwed(rows, job, item, owed)
+  for (const [item, { place }] of old) if (!now.has(item)) clearOwed(rows, job, item, 'proven', place.generation)
+  for (const [item, owed] of now) {
+    const earlier = old.get(item)
+    if (earlier === undefined || !isSameOwed(earlier, owed)) setOwed(rows, job, item, 'proven', owed)
+  }
 }
 
 const isSealable = (row: UploadRow): boolean =>
@@ -277,5 +267,7 @@ export function setUpload(rows: Rows, job: string, item: string, generation: num
     rows.set(listingKey, { ...listing, uploadsOpen: listing.uploadsOpen + opened })
   }
   const [old, now] = [owedByUpload(before, generation), owedByUpload(after, generation)]
-  if ((old === null) !== (now === null)) setOwed(rows, job, item, now)
+  if (now === null) {
+    if (old !== null) clearOwed(rows, job, item, 'proven', generation)
+  } else if (old === null || !isSameOwed(old, now)) setOwed(rows, job, item, 'proven', now)
 }

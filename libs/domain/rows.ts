@@ -1,7 +1,7 @@
 // The view that folds work on, and rows as they are before the first event that touches them.
 import { noBytes } from '#schemas/avro'
 import type { ChunkRow, ListingRow, PageRow, RowKind, RowOf, TallyRow, UploadRow } from '#schemas/rows'
-import type { Key } from './keys.ts'
+import { type Key, keyOf } from './keys.ts'
 import { noCounts } from './tally.ts'
 
 /** Rows that were loaded for a batch of events; `get` of a key that `keysOf` did not name is a mistake and throws. */
@@ -118,4 +118,9 @@ export const emptyTally: TallyRow = {
   owed: 0,
   rounds: [],
   codes: [],
+}
+
+export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) => TallyRow): void {
+  const key = keyOf.tally(job)
+  rows.set(key, change(rows.get(key) ?? emptyTally))
 }

@@ -3,8 +3,6 @@
 import type { Outcome } from '#schemas/records'
 import type { ChunkRow, Exception, TallyRow, UploadRow } from '#schemas/rows'
 import { errorCatalogue, isErrorCode } from './errors.ts'
-import { keyOf } from './keys.ts'
-import { emptyTally, type Rows } from './rows.ts'
 
 export type FinalOutcome = Exclude<Outcome, 'pending'>
 
@@ -245,9 +243,4 @@ export function pendingOf(tally: TallyRow): { readonly items: number; readonly b
 /** Chunks whose proof has at least this round. */
 export function provenSince(tally: TallyRow, round: number): number {
   return tally.rounds.reduce((sum, entry) => sum + (entry.round >= round ? entry.chunks : 0), 0)
-}
-
-export function changeTally(rows: Rows, job: string, change: (tally: TallyRow) => TallyRow): void {
-  const key = keyOf.tally(job)
-  rows.set(key, change(rows.get(key) ?? emptyTally))
 }

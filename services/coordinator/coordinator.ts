@@ -11,6 +11,7 @@ import {
 } from '#libs/domain/decide-coordinator'
 import { codeOf, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import { keyOf, parseItemKey, parsePageId, parseUploadKey } from '#libs/domain/keys'
+import { owedCorrectionOf } from '#libs/domain/owed'
 import { planPage } from '#libs/domain/plan'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import type { PlacedDraft } from '#libs/log/event-writer'
@@ -108,7 +109,10 @@ async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise
     tally: tally ?? emptyTally,
     pages: await readUnplanned(options, pages),
     sealable: sealable.map(({ key }) => parseUploadKey(key)),
-    owed: owed.map((entry) => ({ item: parseItemKey(entry.key).item, owed: entry.row })),
+    owed: owed.flatMap(({ key, row }) => {
+      const correction = owedCorrectionOf(row)
+      return correction === null ? [] : [{ item: parseItemKey(key).item, owed: correction }]
+    }),
     loads: partitions.map((partition, index) => ({ partition, chunks: 0, bytes: 0, ...loads[index] })),
     wish,
     wishedPass,
