@@ -82,6 +82,26 @@ function lateRefusal(chunk: ModelChunk): WaybillEvent {
   }
 }
 
+/** Another verifier read the chunk in the same round, before it decayed: failed wins over verified (rule 4). */
+function forgeProof(chance: Chance, model: ReferenceModel): Forged | null {
+  const failed = [...model.chunks.values()].filter(({ proof }) => proof?.isFailed === true)
+  if (failed.length === 0) return null
+  const { planned, partition, proof } = chance.pick(failed)
+  if (proof === null) return null
+  const entries = proof.proof.entries.map((entry) => {
+    return entry.outcome === 'not_written'
+      ? entry
+      : ({ ...entry, digest: entry.expected, outcome: 'verified', code: null } as const)
+  })
+  const event = {
+    type: 'ChunkVerified',
+    ...envelope,
+    chunk: planned.chunk,
+    proof: { ...proof.proof, entries },
+  } as const
+  return { topic: 'chunks', partition, event }
+}
+
 function forgeOnChunks(chance: Chance, model: ReferenceModel): Forged | null {
   const chunks = [...model.chunks.values()]
   if (chunks.length === 0) return null
@@ -250,8 +270,14 @@ function forgeClaim(chance: Chance, model: ReferenceModel, serial: number): Forg
 
 /** A stale event, or null when nothing of that kind can be forged now. `serial` makes it unique. */
 export function forgeStale(chance: Chance, model: ReferenceModel, serial: number): NewRecord | null {
-  const kinds = { chunks: forgeOnChunks, listings: forgeOnListings, jobs: forgeOnJobs, claim: forgeClaim }
-  const forge = kinds[chance.weighted({ chunks: 5, listings: 3, jobs: 1, claim: 1 })]
+  const kinds = {
+    proof: forgeProof,
+    chunks: forgeOnChunks,
+    listings: forgeOnListings,
+    jobs: forgeOnJobs,
+    claim: forgeClaim,
+  }
+  const forge = kinds[chance.weighted({ proof: 3, chunks: 5, listings: 3, jobs: 1, claim: 1 })]
   const forged = forge(chance, model, serial)
   if (forged === null) return null
   const { topic, partition, event } = forged

@@ -176,6 +176,7 @@ export class SimulatedProcess {
     if (draw < 0.985 || !this.#world.isFaulty()) return chance.between(1, 20)
     if (draw < 0.9985) return chance.between(100, 2_000)
     this.#world.strike('stall', this.name)
+    this.#world.stalledAtMs = this.#world.clock.monotonic()
     return chance.between(20_000, 70_000)
   }
 

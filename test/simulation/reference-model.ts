@@ -41,6 +41,8 @@ export class ReferenceModel {
   readonly #chunksOf = new Map<string, { readonly chunk: ModelChunk; readonly index: number }[]>()
   readonly #itemOfName = new Map<string, string>()
   pass = 0
+  isPaused = false
+  readonly #commands = new Map<string, number>()
 
   /** True when the event counts: its claim stands, and it says something that is due. */
   observe(event: WaybillEvent, topic: Topic, partition: number, tick: number): boolean {
@@ -49,8 +51,14 @@ export class ReferenceModel {
     if (!this.mayCount(event, topic, partition)) return false
     switch (event.type) {
       case 'PassOpened':
-        this.pass = Math.max(this.pass, event.pass)
+        if (event.pass !== this.pass + 1) return false
+        this.pass = event.pass
+        this.isPaused = false
         return true
+      case 'JobPaused':
+      case 'JobResumed':
+      case 'JobCancelled':
+        return this.#command(event)
       case 'ItemsListed':
         return this.#list(event)
       case 'UploadOpened': {
@@ -83,6 +91,13 @@ export class ReferenceModel {
     if (isUnclaimed || isEvent(event, 'PartitionClaimed')) return true
     const standing = this.claims.get(`${topic}/${partition}`)
     return standing !== undefined && standing.claim === event.claim && standing.epoch === event.epoch
+  }
+
+  #command(event: EventOf<'JobPaused' | 'JobResumed' | 'JobCancelled'>): boolean {
+    if (event.sequence <= (this.#commands.get(event.writer) ?? -1)) return false
+    this.#commands.set(event.writer, event.sequence)
+    this.isPaused = event.type === 'JobPaused'
+    return true
   }
 
   #claim(event: EventOf<'PartitionClaimed'>, id: string): boolean {

@@ -1,4 +1,5 @@
-// The campaign: `run.ts --seeds 500 [--from N]`, or one seed again: `run.ts --seed N [--trace]`.
+// The campaign: `run.ts --seeds 500 [--from N] [--first]`, or one seed again: `run.ts --seed N [--trace]`. `--first` ends at
+// the first seed with a violation.
 import { parseArgs } from 'node:util'
 import { type SeedResult, simulate } from './simulation.ts'
 
@@ -8,6 +9,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    first: { type: 'boolean', default: false },
   },
 })
 
@@ -39,6 +41,7 @@ for (let seed = from; seed < from + count; seed += 1) {
   events += result.events
   processes += result.processes
   virtualMs += result.virtualMs
+  if (values.first && broken.length > 0) break
   if (values.seed !== undefined) {
     say(`seed ${seed}: ${result.events} events, ${result.processes} processes, ${result.passes} passes`)
     say(`history ${result.history}`)

@@ -22,6 +22,9 @@ export interface SeedResult {
 /** Virtual time in which a job must end once faults stopped (L1). */
 export const endMsMax = 30 * 60 * 1_000
 const processesMax = 60
+/** What is under way when a job is paused may still end. */
+const pauseMsMax = 5_000
+const stallMsMax = 75_000
 
 function drawFate(world: World): Fate {
   const { chance, scenario } = world
@@ -94,9 +97,20 @@ class Director {
     }
     if (end.kind === 'ended') {
       process.die()
-      if (end.end.isComplete) await checkPass(world, process.store)
+      if (end.end.isComplete) {
+        this.#checkPause()
+        await checkPass(world, process.store)
+      }
     }
     return end
+  }
+
+  /** A job that a person paused does not go on to its end. */
+  #checkPause(): void {
+    const { pausedAtMs, stalledAtMs, clock } = this.#world
+    const isSlow = pausedAtMs !== null && stalledAtMs > pausedAtMs - stallMsMax
+    if (pausedAtMs === null || isSlow || clock.monotonic() - pausedAtMs < pauseMsMax) return
+    this.#world.violate({ invariant: 'END', text: `the job went on to its end, paused since ${pausedAtMs}` })
   }
 
   /** L1: a run ends within the bound, counted from the last fault. */

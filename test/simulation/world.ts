@@ -27,6 +27,9 @@ export class World {
   readonly records: LogRecord[] = []
   /** No faults any more. */
   isCalm = false
+  /** When a person paused the job, while it is paused; and when something last took long. */
+  pausedAtMs: number | null = null
+  stalledAtMs = Number.NEGATIVE_INFINITY
   /** A copy of some process's store at some moment. */
   olderStore: StateStore | null = null
   readonly #log: EventLog
@@ -108,9 +111,16 @@ export class World {
         .update(key)
         .update(value ?? '')
       const verdict = this.check.observe(landed, this.#tick)
+      this.#notePause()
       this.say(`${by} ${topic}/${partition}@${position} ${key.toString()} ${verdict}`)
     }
     return positions
+  }
+
+  #notePause(): void {
+    const isPaused = this.check.model.isPaused
+    if (!isPaused) this.pausedAtMs = null
+    else this.pausedAtMs ??= this.clock.monotonic()
   }
 
   /** Surroundings: called at each call of a port, and now and then something happens. */
