@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { getuid } from 'node:process'
 import { suite, test } from 'node:test'
@@ -29,6 +30,23 @@ suite('a target', { concurrency: 2 }, () => {
     assert.equal((await place.run('plan', 'source', 'source/folder/copy')).code, 3)
     assert.equal(readdirSync(place.path('source'), { recursive: true }).length, before)
     assert.equal(existsSync(place.path('state')), false)
+  })
+
+  test('that is the source by another mount is refused too', async (t) => {
+    const place = createJobPlace()
+    writeSmallTree(place)
+    mkdirSync(place.path('window'))
+    const isMounted = spawnSync('mount', ['--bind', place.path('source'), place.path('window')]).status === 0
+    t.after(() => {
+      if (isMounted) spawnSync('umount', [place.path('window')])
+      place.remove()
+    })
+    if (!isMounted) return t.skip('nothing may be mounted here')
+    for (const target of ['window', 'window/copy']) {
+      const end = await place.run('migrate', 'source', target)
+      assert.equal(end.code, 3, end.notices)
+      assert.match(end.notices, /^waybill: TARGET_OVERLAPS: /)
+    }
   })
 
   test('that is a file, or below one, is refused', async (t) => {
