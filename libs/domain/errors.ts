@@ -66,6 +66,7 @@ export const errorCatalogue = {
   TARGET_MISSING: entry('item', 'The object is not at the target.'),
   TARGET_REPLACED: entry('item', 'Another version of the object is at the target than the one that was written.'),
   TARGET_SHORT_READ: entry('again', 'The target gave fewer bytes than it announced.'),
+  TARGET_SIZE_DIFFERS: entry('item', 'The stored object has more or fewer bytes than the item.'),
   TARGET_UNREADABLE: entry('again', 'The stored bytes cannot be read back.'),
   TARGET_WRITE_ERROR: entry('again', 'The target answered a write with an error.'),
   UPLOAD_LOST: entry('relist', 'The upload is gone (aborted from outside or expired). A new one is opened.'),

@@ -297,21 +297,21 @@ class MemoryReader implements TargetReader {
 
   async read(request: ReadRequest, consume: (bytes: Buffer) => void, signal: AbortSignal): Promise<ReadResult> {
     const { key, kind, offset } = request
-    const body = await this.#store.request({ operation: 'read', key }, signal, (flips) => {
+    const [body, objectBytes] = await this.#store.request({ operation: 'read', key }, signal, (flips) => {
       const object = this.#store.mustHave(key)
       if (object.kind !== kind || (request.seal !== null && request.seal !== object.seal)) {
         throw new WaybillError('TARGET_REPLACED')
       }
-      if (kind === 'directory') return Buffer.alloc(0)
+      if (kind === 'directory') return [Buffer.alloc(0), null] as const
       const range = kind === 'symlink' ? object.body : object.body.subarray(offset, offset + request.length)
       if (kind === 'file' && range.length !== request.length) throw new WaybillError('TARGET_SHORT_READ')
       this.#store.counters.bytesRead += range.length
-      return flips ? flipped(range) : Buffer.from(range)
+      return [flips ? flipped(range) : Buffer.from(range), kind === 'file' ? object.body.length : null] as const
     })
     for (let start = 0; start < body.length; start += this.#sliceBytes) {
       consume(body.subarray(start, start + this.#sliceBytes))
     }
-    return { bytes: body.length, bypassedCache: this.#abilities.bypassesCache }
+    return { bytes: body.length, bypassedCache: this.#abilities.bypassesCache, objectBytes }
   }
 
   async close(): Promise<void> {

@@ -154,7 +154,7 @@ async function retryingRead(
   const readRest = async (): Promise<ReadResult> => {
     const length = request.length - consumed
     // All bytes came and only the end of the answer was lost.
-    if (consumed > 0 && length === 0) return { bytes: 0, bypassedCache: false }
+    if (consumed > 0 && length === 0) return { bytes: 0, bypassedCache: false, objectBytes: null }
     return inner.read({ ...request, offset: request.offset + consumed, length }, consume, signal)
   }
   const result = await retrier.run('read', signal, readRest, { mayRepeat })

@@ -147,6 +147,8 @@ export interface ReadRequest {
 export interface ReadResult {
   readonly bytes: number
   readonly bypassedCache: boolean
+  /** Size of the whole stored object, of which this may be a range; null for links and directories, or not told. */
+  readonly objectBytes: number | null
 }
 
 export interface TargetReader {

@@ -141,7 +141,7 @@ class ChunkReading {
       const code = first.code === null ? 'READ_PATH_ERROR' : null
       return { ...share, digest: second.digest, outcome: 'verified', code }
     }
-    return { ...share, ...accuse(first, second) }
+    return { ...share, ...accuse(first, second, moved) }
   }
 
   async #read(extent: Extent, moved: TransferredEntry, isFresh: boolean): Promise<Reading> {
@@ -154,10 +154,11 @@ class ChunkReading {
       length: extent.kind === 'symlink' ? (extent.link?.length ?? 0) : extent.length,
       isFresh,
     }
-    return context.slots.run(() => this.#readOnce(request), inner.signal)
+    const itemBytes = planned.part === null ? request.length : extent.identity.size
+    return context.slots.run(() => this.#readOnce(request, itemBytes), inner.signal)
   }
 
-  async #readOnce(request: ReadRequest): Promise<Reading> {
+  async #readOnce(request: ReadRequest, itemBytes: number): Promise<Reading> {
     const { context, watchdog, inner } = this.#options
     const hasher = new ReadingHash(request.kind === 'file' ? request.length : null)
     let bytes = 0
@@ -177,7 +178,11 @@ class ChunkReading {
         }
         return context.reader.read(request, consume, signal)
       })
-      return end(result, bytes === request.length || request.kind !== 'file' ? null : 'TARGET_SHORT_READ')
+      if (request.kind !== 'file') return end(result, null)
+      if (bytes !== request.length) return end(result, 'TARGET_SHORT_READ')
+      // The range may be right and the object longer: what follows it no range would show.
+      const isWhole = result.objectBytes === null || result.objectBytes === itemBytes
+      return end(result, isWhole ? null : 'TARGET_SIZE_DIFFERS')
     } catch (error) {
       if (inner.signal.aborted || !(error instanceof WaybillError)) throw error
       if (error.code === 'INTERNAL' || errorCatalogue[error.code].retry === 'pause') throw error
@@ -218,20 +223,21 @@ function isRight(reading: Reading, moved: TransferredEntry): boolean {
   return reading.code === null && reading.digest.equals(moved.digest)
 }
 
+const storedCodes: readonly ErrorCode[] = ['TARGET_SHORT_READ', 'TARGET_SIZE_DIFFERS', 'TARGET_REPLACED']
+
 type Accusation = Pick<VerifiedEntry, 'digest' | 'outcome' | 'code'>
 
 /** Two readings, neither of them right. */
-function accuse(first: Reading, second: Reading): Accusation {
+function accuse(first: Reading, second: Reading, moved: TransferredEntry): Accusation {
   const code = second.code ?? first.code
   const isSame = first.code === second.code && first.bytes === second.bytes && first.digest.equals(second.digest)
   if (!isSame) return { digest: nothing, outcome: 'unverifiable', code: code ?? 'TARGET_UNREADABLE' }
   if (code === null) return { digest: second.digest, outcome: 'mismatch', code: 'DIGEST_MISMATCH' }
   if (code === 'TARGET_MISSING') return { digest: nothing, outcome: 'missing', code }
-  // The same bytes both times and too few, or another version both times: that is what is stored.
-  const isStored = code === 'TARGET_SHORT_READ' || code === 'TARGET_REPLACED'
-  return isStored
-    ? { digest: second.digest, outcome: 'mismatch', code }
-    : { digest: nothing, outcome: 'unverifiable', code }
+  // The same bytes both times and too few or too many, or another version both times: that is what is stored.
+  if (!storedCodes.includes(code)) return { digest: nothing, outcome: 'unverifiable', code }
+  // Of an object that is only longer the range itself may be right; then its digest accuses nobody.
+  return { digest: second.digest.equals(moved.digest) ? nothing : second.digest, outcome: 'mismatch', code }
 }
 
 const gravity = { mismatch: 3, missing: 2, unverifiable: 1, verified: 0, not_written: 0 } as const

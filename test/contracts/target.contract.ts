@@ -108,6 +108,19 @@ function readTests(contract: TargetContract): void {
     assert.ok(fresh.equals(body.subarray(5, 14)))
   })
 
+  portTest(contract, 'a range tells the size of the whole object', async (ports) => {
+    const key = keyOf(ports, 'sized')
+    const sizeBy = async (range: { offset: number; length: number }, seal: string | null): Promise<number | null> => {
+      const request = { key, kind: 'file', seal, isFresh: false, ...range } as const
+      return (await ports.reader.read(request, () => undefined, neverAborted)).objectBytes
+    }
+    const seal = await put(ports, 'sized', seededBytes('sized', 70_000))
+    assert.equal(await sizeBy({ offset: 0, length: 70_000 }, seal), 70_000)
+    assert.equal(await sizeBy({ offset: 10, length: 20 }, seal), 70_000)
+    await ports.fixture.replace(key, seededBytes('sized', 70_001))
+    assert.equal(await sizeBy({ offset: 0, length: 70_000 }, null), 70_001)
+  })
+
   portTest(contract, 'what is missing, replaced or too short is told apart', async (ports) => {
     const key = keyOf(ports, 'told apart')
     await assert.rejects(readBack(ports, key, { length: 3 }), isCode('TARGET_MISSING'))

@@ -62,7 +62,7 @@ export class FileReader implements TargetReader {
       const end = request.offset + request.length
       if (Number(stats.size) < end) throw new WaybillError('TARGET_SHORT_READ', { size: Number(stats.size) })
       if (request.length > 0) await new RangeRead(fd, this.#buffers, isDirect).run(request, consume, signal)
-      return { bytes: request.length, bypassedCache: isDirect }
+      return { bytes: request.length, bypassedCache: isDirect, objectBytes: Number(stats.size) }
     } finally {
       await root.calls.close(fd)
     }
@@ -95,10 +95,10 @@ async function readEntry(root: Root, request: ReadRequest, consume: Consume): Pr
     const stats = await root.calls.lookAt(path)
     if (kindOf(stats) !== request.kind) throw new WaybillError('TARGET_REPLACED', { kind: kindOf(stats) })
     refuseOther(request, sealOf(stats))
-    if (request.kind !== 'symlink') return { bytes: 0, bypassedCache: false }
+    if (request.kind !== 'symlink') return { bytes: 0, bypassedCache: false, objectBytes: null }
     const text = await root.calls.readLink(path)
     consume(text)
-    return { bytes: text.length, bypassedCache: false }
+    return { bytes: text.length, bypassedCache: false, objectBytes: null }
   } finally {
     await root.calls.close(directory.fd)
   }

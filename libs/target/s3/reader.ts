@@ -57,10 +57,12 @@ class S3Reader implements TargetReader {
     const isWhole = request.kind !== 'file' || request.length === 0
     const length = request.kind === 'symlink' ? linkBytesMax : request.kind === 'directory' ? 0 : request.length
     let counter = new RangeCounter(consume, 0, length)
+    let stored: number | null = null
     const accept = (head: AnswerHead): ((bytes: Buffer) => void) | null => {
       if (head.status !== 200 && head.status !== 206) return null
       checkVersion(request, head, this.#abilities.keepsMarks)
       const isRange = head.status === 206
+      stored = request.kind === 'file' ? objectBytes(head) : null
       counter = new RangeCounter(consume, isRange ? 0 : request.offset, length)
       return (bytes) => counter.take(bytes)
     }
@@ -77,7 +79,7 @@ class S3Reader implements TargetReader {
     if (request.kind === 'file' && counter.bytes !== request.length) {
       throw new WaybillError('TARGET_SHORT_READ', { bytes: counter.bytes, asked: request.length })
     }
-    return { bytes: counter.bytes, bypassedCache: this.#abilities.bypassesCache }
+    return { bytes: counter.bytes, bypassedCache: this.#abilities.bypassesCache, objectBytes: stored }
   }
 
   close(): Promise<void> {
@@ -91,10 +93,10 @@ function checkVersion(request: ReadRequest, head: AnswerHead, keepsMarks: boolea
   if (request.seal !== null && seal !== request.seal) throw new WaybillError('TARGET_REPLACED', {})
   const kind = kindOfMetadata(headerText(head, 'x-amz-meta-waybill-kind'))
   if (keepsMarks && kind !== request.kind) throw new WaybillError('TARGET_REPLACED', { isOtherKind: true })
-  // An empty item whose object is not empty: nothing would be read, and nothing would differ.
+  // An empty item has no range that could be asked for: its object, however long, would come whole.
   const bytes = objectBytes(head)
   if (request.kind === 'file' && request.length === 0 && request.offset === 0 && bytes !== null && bytes > 0) {
-    throw new WaybillError('TARGET_REPLACED', { bytes })
+    throw new WaybillError('TARGET_SIZE_DIFFERS', { bytes })
   }
 }
 

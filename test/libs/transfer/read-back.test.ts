@@ -226,7 +226,7 @@ test('a reader that gives fewer bytes without an error verifies nothing', async 
     reader: {
       read: async (_request, consume) => {
         consume(bytes.subarray(0, 99))
-        return Promise.resolve({ bytes: 100, bypassedCache: true })
+        return Promise.resolve({ bytes: 100, bypassedCache: true, objectBytes: null })
       },
       close: () => Promise.resolve(),
     },
@@ -234,6 +234,31 @@ test('a reader that gives fewer bytes without an error verifies nothing', async 
   assert.deepEqual(
     provenEntries(result).map(({ outcome, code }) => [outcome, code]),
     [['mismatch', 'TARGET_SHORT_READ']],
+  )
+})
+
+test('bytes behind the end of an item are a mismatch, of an empty one and of one in parts too', async () => {
+  const moved = await movePack([0, 100])
+  const { store } = moved.stage.target
+  for (const name of ['a0', 'a1']) {
+    const object = store.mustHave(Buffer.from(name))
+    store.objects.set(name, { ...object, body: Buffer.concat([object.body, Buffer.from('x')]) })
+  }
+  const stage = createStage()
+  stage.tree.write('large', seededBytes('large', 5000))
+  const upload = stage.target.store.openUpload(Buffer.from('large'))
+  const planned = plannedPart(stage.extentOf('large', { offset: 1000, length: 2000 }), { upload, part: 2 })
+  const part = { stage, planned, transferred: await transferOf(stage, planned) }
+  stage.target.store.replace(Buffer.from('large'), Buffer.concat([seededBytes('large', 5000), Buffer.from('x')]))
+  const found = [...provenEntries(await verify(moved)), ...provenEntries(await verify(part))]
+  assert.deepEqual(
+    found.map(({ outcome, code }) => [outcome, code]),
+    Array.from({ length: 3 }, () => ['mismatch', 'TARGET_SIZE_DIFFERS']),
+  )
+  // Reports name what differs, and of these ranges nothing does.
+  assert.deepEqual(
+    found.map(({ digest }) => digest.length),
+    [0, 0, 0],
   )
 })
 
@@ -275,7 +300,7 @@ test('a target that never answers is given up in the end', async () => {
   const result = await verify(moved, {
     reader: {
       read: (_request, _consume, signal) =>
-        clock.sleep(3_600_000, signal).then(() => ({ bytes: 0, bypassedCache: false })),
+        clock.sleep(3_600_000, signal).then(() => ({ bytes: 0, bypassedCache: false, objectBytes: null })),
       close: () => Promise.resolve(),
     },
   })

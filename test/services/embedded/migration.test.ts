@@ -67,6 +67,20 @@ test('bytes that rot at rest are found by verify and repaired by the next pass, 
   assert.equal(repaired.tally.sourceBytesRead - first.tally.sourceBytesRead, 64 * KiB)
 })
 
+test('bytes appended at rest are found by verify, and the next pass mends the object', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  await world.run()
+  const object = world.target.store.mustHave(Buffer.from('large'))
+  world.target.store.objects.set('large', { ...object, body: Buffer.concat([object.body, Buffer.from('more')]) })
+  const checked = await world.run({ aim: 'verify' })
+  assert.deepEqual(plain(checked.tally.mismatched), { items: 1, bytes: 200 * KiB })
+  const repaired = await world.run()
+  assert.equal(repaired.isComplete, true)
+  assert.deepEqual(plain(repaired.tally.verified), all)
+  assert.equal(world.target.store.mustHave(Buffer.from('large')).body.length, 200 * KiB)
+})
+
 test('a lost store is rebuilt from the log, and nothing is sent again', async () => {
   const world = createMemoryWorld(3)
   fill(world)
