@@ -40,7 +40,9 @@ function firstLine(command: string, args: readonly string[]): string {
 
 /** `program` is an entry file: services/cli/main.ts, or a packed and installed bin/waybill.js. */
 export function waybill(program = join(root, 'services/cli/main.ts')): Contender {
-  const node = ['--conditions=source', '--disable-warning=ExperimentalWarning', program]
+  // A packed program finds its built files only without the condition of the sources.
+  const conditions = program.endsWith('.ts') ? ['--conditions=source', '--disable-warning=ExperimentalWarning'] : []
+  const node = [...conditions, program]
   const options: Readonly<Record<Rung, readonly string[]>> = {
     copy: ['--verify', 'none', '--reconcile', 'none'],
     check: ['--verify', 'none', '--reconcile', 'listing'],

@@ -77,8 +77,19 @@ function packsOf(items: readonly Plannable[], packBytes: number): readonly (read
   return packs
 }
 
-/** The chunks of a page. Deterministic: a second coordinator gets the same from the same page. */
+/** Plans of pages whose items somebody still holds: a page is asked for at every decision until it is planned. */
+const plans = new WeakMap<readonly Plannable[], { readonly packBytes: number; readonly plan: PagePlan }>()
+
+/** The chunks of a page, whose items never change. Deterministic: a second coordinator gets the same from the same page. */
 export function planPage(items: readonly Plannable[], packBytes: number): PagePlan {
+  const known = plans.get(items)
+  if (known?.packBytes === packBytes) return known.plan
+  const plan = planItems(items, packBytes)
+  plans.set(items, { packBytes, plan })
+  return plan
+}
+
+function planItems(items: readonly Plannable[], packBytes: number): PagePlan {
   const packs = packsOf(items, packBytes).map((indexes, n) => ({ n, indexes }))
   let next = packs.length
   const uploads: UploadPlan[] = []

@@ -50,9 +50,16 @@ const errorBytesMax = 64 * 1024
 /** A correction that moves the clock less than this cannot be why a time stamp was refused (S3 allows 15 minutes). */
 const skewMsMin = 60_000
 
+/** The SDK's chain of credentials takes ten promises to say the same again. */
+const identityMs = 1000
+/** It refreshes credentials up to five minutes before they expire; those are asked for at each request. */
+const lastingMsMin = 600_000
+
 export class LeanClient {
   readonly #context: LeanContext
   readonly #signer: Signer
+  #identity: S3Identity | null = null
+  #askAgainAtMs = Number.NEGATIVE_INFINITY
 
   constructor(context: LeanContext) {
     this.#context = context
@@ -61,9 +68,9 @@ export class LeanClient {
 
   /** The answer of a 2xx. @throws WaybillError with the code of faults.ts, facts status and reason. */
   async send(request: LeanRequest, signal: AbortSignal): Promise<Answer> {
-    const { address, connection, identities, correction, deadlines, clock } = this.#context
+    const { address, connection, correction, deadlines, clock } = this.#context
     const { method, query = '', headers = [], body = null, payloadHash = emptyHash } = request
-    const identity = await identities.current()
+    const identity = this.#freshIdentity() ?? (await this.#askIdentity())
     const path = pathOf(address, request.key)
     const all: readonly Header[] = [['host', address.host], ['x-amz-content-sha256', payloadHash], ...headers]
     const nowMs = clock.now() + correction.offsetMs
@@ -88,9 +95,25 @@ export class LeanClient {
     throw this.#refused(answer)
   }
 
+  #freshIdentity(): S3Identity | null {
+    return this.#context.clock.monotonic() < this.#askAgainAtMs ? this.#identity : null
+  }
+
+  async #askIdentity(): Promise<S3Identity> {
+    const { identities, clock } = this.#context
+    const identity = await identities.current()
+    const isLasting = identity.expiration === undefined || identity.expiration.getTime() - clock.now() > lastingMsMin
+    this.#identity = isLasting ? identity : null
+    this.#askAgainAtMs = clock.monotonic() + identityMs
+    return identity
+  }
+
   #refused(answer: Answer): WaybillError {
     const refusal: Refusal = { status: answer.status, code: wordOfBody(answer.body) }
-    if (refusal.code.startsWith('ExpiredToken')) this.#context.identities.renew()
+    if (refusal.code.startsWith('ExpiredToken')) {
+      this.#context.identities.renew()
+      this.#identity = null
+    }
     if (refusal.code === 'RequestTimeTooSkewed') return this.#skewed(refusal)
     const region = answer.headers['x-amz-bucket-region']
     return refusalError(refusal, typeof region === 'string' ? { region } : {})
