@@ -1,0 +1,122 @@
+// Makes the topics of a log, and looks at those that are there. What is right is decided in topic-settings.ts.
+import kafkajs, { type Admin } from 'kafkajs'
+import { WaybillError } from '#libs/domain/errors'
+import type { Clock } from '#libs/runtime/clock'
+import { type Topic, topics } from '#schemas/events'
+import { createKafka, type KafkaAddress, topicName } from './kafka-client.ts'
+import { kafkaError } from './kafka-error.ts'
+import { openLink } from './kafka-link.ts'
+import type { TopicState } from './protocol.ts'
+import {
+  planFaults,
+  settingsOf,
+  type TopicFacts,
+  type TopicFinding,
+  type TopicPlan,
+  topicFindings,
+} from './topic-settings.ts'
+
+export interface TopicsOptions {
+  readonly address: KafkaAddress
+  readonly plan: TopicPlan
+  readonly clock: Clock
+}
+
+/** New topics have leaders after a moment. */
+const readyMsMax = 30_000
+const lookEveryMs = 100
+
+async function describeTopics(address: KafkaAddress): Promise<ReadonlyMap<Topic, TopicState>> {
+  const link = await openLink(address)
+  try {
+    return await link.describe()
+  } finally {
+    await link.close()
+  }
+}
+
+async function withAdmin<T>(address: KafkaAddress, action: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = createKafka(address).admin()
+  await admin.connect()
+  try {
+    return await action(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function readFacts(address: KafkaAddress): Promise<ReadonlyMap<Topic, TopicFacts>> {
+  const states = await describeTopics(address)
+  const asked = [...states.values()].map(({ name }) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name }))
+  if (asked.length === 0) return new Map()
+  const { resources } = await withAdmin(address, (admin) =>
+    admin.describeConfigs({ includeSynonyms: false, resources: asked }),
+  )
+  const settings = new Map(
+    resources.map(({ resourceName, configEntries }) => [
+      resourceName,
+      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+    ]),
+  )
+  return new Map(
+    [...states].map(([topic, { name, leaders, replicas }]) => [
+      topic,
+      { partitions: leaders.length, replicas, settings: settings.get(name) ?? new Map<string, string>() },
+    ]),
+  )
+}
+
+async function createMissing({ address, plan, clock }: TopicsOptions): Promise<readonly Topic[]> {
+  const there = await describeTopics(address)
+  const missing = topics.filter((topic) => !there.has(topic))
+  if (missing.length === 0) return missing
+  await withAdmin(address, (admin) =>
+    admin.createTopics({
+      // Waiting throws although the topics were made.
+      waitForLeaders: false,
+      topics: missing.map((topic) => ({
+        topic: topicName(address.topicPrefix, topic),
+        numPartitions: plan.partitionCounts[topic],
+        replicationFactor: plan.replicas,
+        configEntries: [...settingsOf(topic, plan)].map(([name, value]) => ({ name, value })),
+      })),
+    }),
+  )
+  await untilLed(address, clock)
+  return missing
+}
+
+async function untilLed(address: KafkaAddress, clock: Clock): Promise<void> {
+  const untilMs = clock.monotonic() + readyMsMax
+  for (;;) {
+    const states = await describeTopics(address)
+    const isLed = topics.every((topic) => states.get(topic)?.leaders.every((leader) => leader !== -1) ?? false)
+    if (isLed) return
+    if (clock.monotonic() > untilMs) throw new WaybillError('LOG_UNREACHABLE', { reason: 'new topics have no leaders' })
+    await clock.sleep(lookEveryMs)
+  }
+}
+
+/** Findings of the topics that are there, none when all is as it must be. Throws LOG_UNREACHABLE, LOG_DENIED. */
+export async function checkTopics({ address, plan }: TopicsOptions): Promise<readonly TopicFinding[]> {
+  try {
+    return topicFindings(await readFacts(address), plan)
+  } catch (error) {
+    throw kafkaError(error)
+  }
+}
+
+/**
+ * Makes those that are missing; what is there is never changed.
+ * @returns what was made
+ * @throws WaybillError CONFIG_INVALID (the plan contradicts itself), LOG_UNREACHABLE, LOG_DENIED
+ */
+export async function createTopics(options: TopicsOptions): Promise<readonly Topic[]> {
+  const faults = planFaults(options.plan)
+  if (faults.length > 0) throw new WaybillError('CONFIG_INVALID', { reason: faults.join('; ') })
+  try {
+    return await createMissing(options)
+  } catch (error) {
+    throw kafkaError(error)
+  }
+}
