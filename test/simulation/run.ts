@@ -1,5 +1,5 @@
 // The campaign: `run.ts --seeds 500 [--from N] [--first]`, or one seed again: `run.ts --seed N [--trace]`. `--first` ends at
-// the first seed with a violation.
+// the first seed with a violation, `--small` makes worlds of the quick suite.
 import { parseArgs } from 'node:util'
 import { type SeedResult, simulate } from './simulation.ts'
 
@@ -9,6 +9,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    small: { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
   },
 })
@@ -31,7 +32,7 @@ let events = 0
 let processes = 0
 let virtualMs = 0
 for (let seed = from; seed < from + count; seed += 1) {
-  const result = await simulate(seed, values.trace)
+  const result = await simulate(seed, { isTraced: values.trace, isSmall: values.small })
   if (result.violations.length > 0) broken.push(seed)
   sayResult(result)
   for (const [kind, times] of result.strikes) {

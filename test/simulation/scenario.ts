@@ -9,6 +9,8 @@ export interface Scenario {
   readonly seed: number
   readonly chunkPartitions: number
   readonly items: number
+  /** Parts of the largest items. */
+  readonly partsMax: number
   readonly chunkBytes: number
   readonly request: JobRequest
   readonly abilities: Partial<TargetAbilities>
@@ -49,13 +51,15 @@ function requestOf(chance: Chance, chunkBytes: number): JobRequest {
   }
 }
 
-export function drawScenario(seed: number, chance: Chance): Scenario {
+/** `isSmall`: fewer items and parts, for the quick suite. */
+export function drawScenario(seed: number, chance: Chance, isSmall: boolean): Scenario {
   const chunkBytes = chance.pick([4, 8, 16, 64]) * KiB
   const isCalm = chance.happens(0.05)
   return {
     seed,
     chunkPartitions: chance.pick([1, 2, 4, 4, 4, 7]),
-    items: chance.between(20, 60),
+    items: isSmall ? chance.between(12, 24) : chance.between(20, 60),
+    partsMax: isSmall ? 5 : 12,
     chunkBytes,
     request: requestOf(chance, chunkBytes),
     abilities: abilitiesOf(chance),

@@ -5,7 +5,7 @@ import type { StateStore } from '#libs/store/state-store'
 import { checkEnd, checkPass } from './final-check.ts'
 import { type Fate, type ProcessEnd, SimulatedProcess } from './process.ts'
 import type { Violation } from './violation.ts'
-import { copyStore, World } from './world.ts'
+import { copyStore, World, type WorldOptions } from './world.ts'
 
 export interface SeedResult {
   readonly seed: number
@@ -167,8 +167,8 @@ async function runWorld(world: World, director: Director): Promise<void> {
 }
 
 /** Runs one seed. Never throws for what the program under test does. */
-export async function simulate(seed: number, isTraced = false): Promise<SeedResult> {
-  const world = new World(seed, isTraced)
+export async function simulate(seed: number, options: WorldOptions = {}): Promise<SeedResult> {
+  const world = new World(seed, options)
   const director = new Director(world)
   try {
     await world.clock.run(runWorld(world, director), world.scenario.faultMsMax + 5 * endMsMax)

@@ -7,8 +7,6 @@ import { seededBytes } from '#test/support/seeded-bytes'
 import type { Chance } from './chance.ts'
 import type { Scenario } from './scenario.ts'
 
-const partsMax = 12
-
 function versionKey(name: Buffer, identity: Identity): string {
   const { size, mtimeNs, ctimeNs, inode } = identity
   return `${name.toString('latin1')}|${size}|${mtimeNs}|${ctimeNs}|${inode}`
@@ -111,7 +109,7 @@ export class SourceSide {
   }
 
   #size(): number {
-    const { chunkBytes } = this.#scenario
+    const { chunkBytes, partsMax } = this.#scenario
     const chance = this.#chance
     switch (chance.weighted({ empty: 1, small: 6, edge: 2, large: 4 })) {
       case 'empty':

@@ -14,6 +14,12 @@ import { SourceSide } from './source-side.ts'
 import { TargetSide } from './target-side.ts'
 import type { Violation } from './violation.ts'
 
+export interface WorldOptions {
+  /** Keeps a line for each event and fault. */
+  readonly isTraced?: boolean
+  readonly isSmall?: boolean
+}
+
 export class World {
   readonly chance: Chance
   readonly scenario: Scenario
@@ -39,10 +45,10 @@ export class World {
   #commands = 0
   #forgeries = 0
 
-  constructor(seed: number, isTraced: boolean) {
+  constructor(seed: number, { isTraced = false, isSmall = false }: WorldOptions) {
     this.#isTraced = isTraced
     this.chance = new Chance(seed)
-    this.scenario = drawScenario(seed, this.chance)
+    this.scenario = drawScenario(seed, this.chance, isSmall)
     this.source = new SourceSide(this.scenario, this.chance)
     this.target = new TargetSide(this.scenario, this.chance, {
       tick: () => {
