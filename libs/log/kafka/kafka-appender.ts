@@ -5,10 +5,11 @@ import type { Kafka, Producer, TopicMessages } from 'kafkajs'
 import { WaybillError } from '#libs/domain/errors'
 import type { NewRecord } from '#libs/log/event-log'
 import { idOf } from '#libs/log/record-rules'
+import type { Clock } from '#libs/runtime/clock'
 import type { Logger } from '#libs/runtime/logger'
 import { topics } from '#schemas/events'
 import { topicName } from './kafka-client.ts'
-import { isFatalForProducer, kafkaError, reasonOf } from './kafka-error.ts'
+import { kafkaError, reasonOf } from './kafka-error.ts'
 
 /** Brokers take 1,048,588 unless told otherwise; a single record may be larger and is then sent alone. */
 const batchBytesMax = 1_000_000
@@ -18,7 +19,9 @@ const batchRecordsMax = 2000
 const sendBytesMax = 16 * 1024 * 1024
 /** What a record takes beside key and value, rounded up. */
 const recordBytes = 64
-const sendMsMax = 10_000
+/** How long the brokers may take to store a batch; below the limit of a request. */
+const sendMsMax = 6000
+const pauseMs = 500
 
 interface Entry {
   readonly record: NewRecord
@@ -77,18 +80,25 @@ function roundsOf(entries: readonly Entry[]): readonly (readonly (readonly Entry
   return rounds
 }
 
+export interface AppenderOptions {
+  readonly kafka: Kafka
+  readonly topicPrefix: string
+  readonly logger: Logger
+  readonly clock: Clock
+  /** How long brokers may be away. */
+  readonly patienceMs: number
+  /** Nobody is patient any more. */
+  readonly closing: AbortSignal
+}
+
 export class KafkaAppender {
-  readonly #kafka: Kafka
-  readonly #prefix: string
-  readonly #logger: Logger
+  readonly #options: AppenderOptions
   #producer: Promise<Producer> | null = null
   #waiting: Call[] = []
   #sending: Promise<void> | null = null
 
-  constructor(options: { readonly kafka: Kafka; readonly topicPrefix: string; readonly logger: Logger }) {
-    this.#kafka = options.kafka
-    this.#prefix = options.topicPrefix
-    this.#logger = options.logger
+  constructor(options: AppenderOptions) {
+    this.#options = options
   }
 
   /** @throws WaybillError LOG_UNREACHABLE, LOG_DENIED, CONFIG_INVALID; some of the records may be in the log then */
@@ -121,15 +131,22 @@ export class KafkaAppender {
     this.#sending = null
   }
 
-  /** A producer that lost count is replaced and the round sent again, which at worst is in the log twice then. */
+  /** What a broken producer has sent may be stored already, and is in the log twice then. */
   async #send(round: readonly (readonly Entry[])[]): Promise<void> {
-    try {
-      await this.#sendOnce(round)
-    } catch (error) {
-      await this.#discard()
-      if (!isFatalForProducer(error)) throw error
-      this.#logger.warn({ reason: reasonOf(error) }, 'the broker forgot this producer, a new one appends')
-      await this.#sendOnce(round)
+    const { clock, patienceMs, logger, closing } = this.#options
+    const startedAtMs = clock.monotonic()
+    for (;;) {
+      try {
+        await this.#sendOnce(round)
+        return
+      } catch (thrown) {
+        await this.#discard()
+        const error = kafkaError(thrown)
+        const isPassing = error instanceof WaybillError && error.code === 'LOG_UNREACHABLE'
+        if (!isPassing || closing.aborted || clock.monotonic() - startedAtMs > patienceMs) throw error
+        logger.warn({ ...error.facts }, 'an append failed, a new producer tries again')
+      }
+      await clock.sleep(pauseMs)
     }
   }
 
@@ -140,7 +157,7 @@ export class KafkaAppender {
     const topicMessages: TopicMessages[] = topics.flatMap((topic) => {
       const own = entries.filter(({ record }) => record.topic === topic)
       const messages = own.map(({ record: { key, value, partition } }) => ({ key, value, partition }))
-      return own.length === 0 ? [] : [{ topic: topicName(this.#prefix, topic), messages }]
+      return own.length === 0 ? [] : [{ topic: topicName(this.#options.topicPrefix, topic), messages }]
     })
     const answers = await producer.sendBatch({ acks: -1, timeout: sendMsMax, topicMessages })
     const bases = new Map(answers.map((one) => [`${one.topicName}/${one.partition}`, Number(one.baseOffset)]))
@@ -148,7 +165,7 @@ export class KafkaAppender {
       const [first] = batch
       if (first === undefined) continue
       const { topic, partition } = first.record
-      const base = bases.get(`${topicName(this.#prefix, topic)}/${partition}`) ?? -1
+      const base = bases.get(`${topicName(this.#options.topicPrefix, topic)}/${partition}`) ?? -1
       // A broker that knows a batch but not its place any more says -1; the caller then appends again.
       if (base < 0) {
         const reason = 'the broker did not say where the records are'
@@ -159,7 +176,7 @@ export class KafkaAppender {
   }
 
   async #connect(): Promise<Producer> {
-    const producer = this.#kafka.producer({
+    const producer = this.#options.kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
@@ -179,7 +196,7 @@ export class KafkaAppender {
     try {
       await (await producer)?.disconnect()
     } catch (error) {
-      this.#logger.debug({ reason: reasonOf(error) }, 'a producer did not end cleanly')
+      this.#options.logger.debug({ reason: reasonOf(error) }, 'a producer did not end cleanly')
     }
   }
 }

@@ -12,14 +12,6 @@ const deniedTypes = new Set([
 ])
 const distrustCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 const refusedTypes = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'POLICY_VIOLATION'])
-/** The broker and this producer no longer agree on sequence numbers: only a new producer can go on. */
-const fatalTypes = new Set([
-  'OUT_OF_ORDER_SEQUENCE_NUMBER',
-  'UNKNOWN_PRODUCER_ID',
-  'INVALID_PRODUCER_EPOCH',
-  'INVALID_PRODUCER_ID_MAPPING',
-  'PRODUCER_FENCED',
-])
 
 function wordOf(error: Error, field: 'type' | 'code'): string | null {
   const value: unknown = field in error ? Reflect.get(error, field) : null
@@ -39,10 +31,6 @@ export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const root = rootOf(error)
   return wordOf(root, 'type') ?? wordOf(root, 'code') ?? root.name
-}
-
-export function isFatalForProducer(error: unknown): boolean {
-  return fatalTypes.has(reasonOf(error))
 }
 
 /**

@@ -129,8 +129,9 @@ class ClusterLink implements KafkaLink {
   async close(): Promise<void> {
     const { seedBroker, brokers } = this.#cluster.brokerPool
     // kafkajs waits for answers before it hangs up, and a waiting fetch takes its time.
+    const closed = new WaybillError('LOG_UNREACHABLE', { reason: 'the connections were closed' })
     for (const { connectionPool } of [...(seedBroker ? [seedBroker] : []), ...Object.values(brokers)]) {
-      for (const connection of connectionPool.pool) connection.rejectRequests(new Error('the log is closed'))
+      for (const connection of connectionPool.pool) connection.rejectRequests(closed)
     }
     await this.#cluster.disconnect()
   }

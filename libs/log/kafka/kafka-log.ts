@@ -8,7 +8,7 @@ import { WaybillError } from '#libs/domain/errors'
 import { type EventLog, type LogRecord, type NewRecord, type Positions, partitionId } from '#libs/log/event-log'
 import { assertFits, type PartitionCounts } from '#libs/log/record-rules'
 import type { Clock } from '#libs/runtime/clock'
-import type { Topic } from '#schemas/events'
+import { type Topic, topics } from '#schemas/events'
 import { KafkaAppender } from './kafka-appender.ts'
 import { createKafka, type KafkaAddress, topicsByName } from './kafka-client.ts'
 import { kafkaError } from './kafka-error.ts'
@@ -35,7 +35,7 @@ export interface KafkaLogOptions extends KafkaAddress {
   readonly partitionCounts?: PartitionCounts
   /** Ids that these topics had when their records were folded; LOG_DAMAGED when they are others now. */
   readonly topicIds?: TopicIds
-  /** How long a reading waits for brokers that are away; default 120 s. */
+  /** How long appends and readings wait for brokers that are away, before LOG_UNREACHABLE; default 120 s. */
   readonly patienceMs?: number
 }
 
@@ -60,8 +60,9 @@ class BrokerLog implements KafkaLog {
     this.#table = table
     this.#link = Promise.resolve(link)
     this.#checkedAtMs = options.clock.monotonic()
-    const { topicPrefix, logger } = options
-    this.#appender = new KafkaAppender({ kafka: createKafka(options), topicPrefix, logger })
+    const { topicPrefix, logger, clock, patienceMs = patienceMsDefault } = options
+    const closing = this.#closing.signal
+    this.#appender = new KafkaAppender({ kafka: createKafka(options), topicPrefix, logger, clock, patienceMs, closing })
   }
 
   get topicIds(): TopicIds {
@@ -130,7 +131,7 @@ class BrokerLog implements KafkaLog {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the log is closed'))
     await this.#appender.close()
-    await this.#dropLink()
+    await this.#dropLink(this.#link)
     await Promise.all(this.#ending)
   }
 
@@ -138,10 +139,12 @@ class BrokerLog implements KafkaLog {
   async #askLog<T>(question: (link: KafkaLink) => Promise<T>): Promise<T> {
     for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
       this.#closing.signal.throwIfAborted()
+      this.#link ??= this.#connect()
+      const asked = this.#link
       try {
-        return await this.#askOnce(question)
+        return await this.#askOnce(await asked, question)
       } catch (thrown) {
-        await this.#dropLink()
+        await this.#dropLink(asked)
         const error = kafkaError(thrown)
         const isPassing = error instanceof WaybillError && error.code === 'LOG_UNREACHABLE'
         if (!isPassing || pauseMs > lastPauseMs) throw error
@@ -150,9 +153,7 @@ class BrokerLog implements KafkaLog {
     }
   }
 
-  async #askOnce<T>(question: (link: KafkaLink) => Promise<T>): Promise<T> {
-    this.#link ??= this.#connect()
-    const link = await this.#link
+  async #askOnce<T>(link: KafkaLink, question: (link: KafkaLink) => Promise<T>): Promise<T> {
     const nowMs = this.#options.clock.monotonic()
     if (nowMs - this.#checkedAtMs > checkEveryMs) {
       this.#checkedAtMs = nowMs
@@ -173,16 +174,19 @@ class BrokerLog implements KafkaLog {
   }
 
   async #check(link: KafkaLink): Promise<void> {
-    const table = TopicTable.of(await link.describe(), this.#options.topicPrefix)
+    const found = await link.describe()
+    const gone = topics.find((topic) => !found.has(topic))
+    if (gone !== undefined) throw new WaybillError('LOG_DAMAGED', { reason: 'the topic was deleted', topic: gone })
+    const table = TopicTable.of(found, this.#options.topicPrefix)
     table.assertIds(this.#table.ids)
     table.assertCounts(this.#table.counts)
   }
 
-  async #dropLink(): Promise<void> {
-    const link = this.#link
-    this.#link = null
+  /** Others may ask over newer connections already, which stay. */
+  async #dropLink(dropped: Promise<KafkaLink> | null): Promise<void> {
+    if (this.#link === dropped) this.#link = null
     try {
-      await (await link)?.close()
+      await (await dropped)?.close()
     } catch {
       // It never opened: whoever asked over it has the reason.
     }

@@ -66,8 +66,8 @@ export class KafkaReader {
   readonly #options: ReaderOptions
   /** In the order in which they are asked for: who delivered goes to the end, so that nobody is left out. */
   readonly #cursors: Map<string, Cursor>
-  /** Since when a partition has records that do not come. */
-  readonly #stalledAtMs = new Map<string, number>()
+  /** Partitions with records that do not come: since when, and since when over these connections. */
+  readonly #stalls = new Map<string, { readonly sinceMs: number; connectedAtMs: number }>()
   #session: Session | null = null
   #failingAtMs: number | null = null
   #pauseMs = 0
@@ -158,6 +158,9 @@ export class KafkaReader {
   /** Decodes an answer and moves the cursors on. */
   #take(partitions: readonly FetchedPartition[]): readonly LogRecord[] {
     const records: LogRecord[] = []
+    const bytes = partitions.reduce((sum, { batches }) => sum + batches.length, 0)
+    // Who gets nothing in a full answer waits for its turn.
+    const hasRoom = bytes < limits.bytesMax - limits.partitionBytesMax
     for (const { name, partition, errorCode, highWatermark, batches } of partitions) {
       const topic = this.#options.topicsByName.get(name)
       const id = topic === undefined ? '' : partitionId(topic, partition)
@@ -165,7 +168,7 @@ export class KafkaReader {
       if (topic === undefined || cursor === undefined) continue
       assertOk(errorCode)
       const next = decodeBatches(batches, { topic, partition, from: cursor.position }, records)
-      this.#watch(id, next > cursor.position, highWatermark > cursor.position)
+      this.#watch(id, hasRoom && next === cursor.position && highWatermark > next)
       if (next === cursor.position) continue
       cursor.position = next
       this.#cursors.delete(id)
@@ -174,16 +177,17 @@ export class KafkaReader {
     return records
   }
 
-  #watch(id: string, hasMoved: boolean, hasMore: boolean): void {
-    if (hasMoved || !hasMore) {
-      this.#stalledAtMs.delete(id)
+  #watch(id: string, isStalled: boolean): void {
+    if (!isStalled) {
+      this.#stalls.delete(id)
       return
     }
     const nowMs = this.#options.clock.monotonic()
-    const sinceMs = this.#stalledAtMs.get(id) ?? nowMs
-    this.#stalledAtMs.set(id, sinceMs)
-    if (nowMs - sinceMs < stallMsMax) return
-    this.#stalledAtMs.delete(id)
+    const stall = this.#stalls.get(id) ?? { sinceMs: nowMs, connectedAtMs: nowMs }
+    this.#stalls.set(id, stall)
+    if (nowMs - stall.connectedAtMs < stallMsMax) return
+    stall.connectedAtMs = nowMs
+    this.#failingAtMs = Math.min(this.#failingAtMs ?? nowMs, stall.sinceMs)
     throw new WaybillError('LOG_UNREACHABLE', { reason: 'records are there and do not come', partition: id })
   }
 
@@ -200,7 +204,7 @@ export class KafkaReader {
     await this.close()
     if (stop.aborted) return
     if (!(error instanceof WaybillError) || error.code !== 'LOG_UNREACHABLE') throw error
-    if (this.#failingAtMs === null) logger.warn({ ...error.facts }, 'the log is not reachable, trying again')
+    if (this.#pauseMs === 0) logger.warn({ ...error.facts }, 'the log is not reachable, trying again')
     const nowMs = clock.monotonic()
     this.#failingAtMs ??= nowMs
     if (nowMs - this.#failingAtMs > patienceMs) throw error
