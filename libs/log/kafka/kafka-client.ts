@@ -1,5 +1,5 @@
 // How brokers are reached: settings, and kafkajs made from them.
-import { connect as connectSocket } from 'node:net'
+import { connect as connectSocket, isIP } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type ISocketFactoryArgs, Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import type { Logger } from '#libs/runtime/logger'
@@ -33,7 +33,8 @@ export function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): 
   // kafkajs passes on `ssl: true` as it is, although its type says otherwise.
   const settings: ConnectionOptions | boolean = ssl
   if (!settings) return connectSocket(place, onConnect)
-  return connectTls({ ...place, servername: host, ...(typeof settings === 'object' ? settings : {}) }, onConnect)
+  const name = isIP(host) === 0 ? { servername: host } : {}
+  return connectTls({ ...place, ...name, ...(typeof settings === 'object' ? settings : {}) }, onConnect)
 }
 
 export function topicName(prefix: string, topic: Topic): string {
