@@ -1,37 +1,22 @@
 // What the log and the store say about the items of a page now: the generation that stands, where it stands, its outcome,
 // and the evidence (key, seal, digests). Used by later passes, corrections, comparison, reports and `explain`.
 
-import { WaybillError } from '#libs/domain/errors'
 import { placeOfItem, placesOf } from '#libs/domain/fold-listing'
 import { chunkIdOf, keyOf, type PageId, parseChunkId, parsePageId } from '#libs/domain/keys'
 import { planPage } from '#libs/domain/plan'
 import { commonOutcome, exceptionsOf, uploadOutcome } from '#libs/domain/tally'
 import type { EventLog } from '#libs/log/event-log'
 import type { Bytes } from '#schemas/avro'
-import { type EventOf, type EventType, isEvent, type Topic } from '#schemas/events'
+import type { EventOf } from '#schemas/events'
 import type { ListedItem, Outcome, Place, TransferredEntry, VerifiedEntry } from '#schemas/records'
 import type { ChunkRow } from '#schemas/rows'
-import { decodeEvent } from '#schemas/wire'
+import { readEvent } from './event-reader.ts'
 import type { RowReader } from './row-reader.ts'
 
 export interface ItemContext {
   readonly rows: RowReader
   readonly log: EventLog
   readonly job: string
-}
-
-/** The event at a position; anything else there is EVENT_POISON, since the fold wrote the position down. */
-export async function readEvent<K extends EventType>(
-  log: EventLog,
-  type: K,
-  at: { readonly topic: Topic; readonly partition: number; readonly position: number },
-): Promise<EventOf<K>> {
-  const record = await log.readAt(at.topic, at.partition, at.position)
-  const event = record?.value == null ? null : decodeEvent(record.value)
-  if (event === null || !isEvent(event, type)) {
-    throw new WaybillError('EVENT_POISON', { expected: type, found: event?.type ?? null, ...at })
-  }
-  return event
 }
 
 /** The event of a listed page; null when the page is not known. */
