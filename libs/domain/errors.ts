@@ -117,6 +117,10 @@ export const errorCatalogue = {
     'never',
     'The state store cannot be opened. Check permissions, mount and limits (open files) of the state folder.',
   ),
+  STATE_NOT_WRITABLE: entry(
+    'never',
+    'The state folder cannot be made or written. Check its path and permissions, or give another one with --state-dir.',
+  ),
   JOB_HELD: entry('never', 'Another process works on this job. Wait for it, or stop it first.'),
   JOB_UNKNOWN: entry('never', 'There is no such job in this state folder. `waybill jobs list` shows them.'),
   JOB_DIFFERS: entry('never', 'The job exists with other options. Use the same options, or --job NEW.'),

@@ -1,8 +1,9 @@
 // Where reports are written to. A file appears under its name only when it is whole: it is written beside it, made
 // durable, then renamed.
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
+import { makeFolder } from '#libs/runtime/folders'
 
 export interface Sink {
   /** Takes the bytes; a promise that must be awaited before the next call when the buffer was full, else null. */
@@ -81,7 +82,7 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** Makes a folder for reports unless it is there. Throws REPORT_NOT_WRITTEN. */
 export async function makeReportFolder(path: string, mode: number): Promise<void> {
-  await told(path, mkdir(path, { recursive: true, mode }))
+  await told(path, makeFolder(path, mode))
 }
 
 async function removeLeftover(partial: string): Promise<void> {

@@ -1,7 +1,7 @@
 // The state of one job on this machine: a folder with its lock, its log and its store. The kernel holds the lock, so it
 // goes with the process; the store is apart from it and may be moved aside and rebuilt from the log.
 import { closeSync, openSync } from 'node:fs'
-import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { access, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +10,7 @@ import type { EventLog } from '#libs/log/event-log'
 import type { StateStore } from '#libs/store/state-store'
 import { moveStoreAside, openEmbeddedLog, openEmbeddedStore, openLogToRead } from './adapters.ts'
 import type { Clock } from './clock.ts'
+import { makeFolder } from './folders.ts'
 import { tryLock } from './native.ts'
 
 export interface JobFolder {
@@ -27,9 +28,23 @@ const storeFolder = (folder: string): string => join(folder, 'store')
 /** Who only looks at a job holds the lock for a moment: that is waited for, and no run is refused for it. */
 const lockWaits = { everyMs: 50, times: 20 } as const
 
-/** Takes the job's lock. Throws JOB_HELD when another process has it for longer than a second. */
+function folderError(folder: string, cause: unknown): WaybillError {
+  const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+  const isFull = errno === 'ENOSPC' || errno === 'EDQUOT'
+  return new WaybillError(isFull ? 'STORE_FULL' : 'STATE_NOT_WRITABLE', { folder, errno }, { cause })
+}
+
+function openLock(folder: string): number {
+  try {
+    return openSync(lockFile(folder), 'a', 0o600)
+  } catch (error) {
+    throw folderError(folder, error)
+  }
+}
+
+/** Takes the job's lock. Throws STATE_NOT_WRITABLE, and JOB_HELD when another process has it for longer than a second. */
 async function takeLock(folder: string): Promise<{ release(): void }> {
-  const fd = openSync(lockFile(folder), 'a', 0o600)
+  const fd = openLock(folder)
   for (let tries = 0; tries < lockWaits.times; tries += 1) {
     if (tryLock(fd)) return { release: () => closeSync(fd) }
     await sleep(lockWaits.everyMs)
@@ -60,10 +75,12 @@ async function openBoth(folder: string): Promise<Omit<JobFolder, 'close'>> {
 
 /**
  * Opens a job's state for work, making it when it is new. Throws JOB_HELD, LOG_DAMAGED (with segment and byte),
- * LOG_NEWER, LOG_FULL.
+ * LOG_NEWER, LOG_FULL, STATE_NOT_WRITABLE, STORE_FULL.
  */
 export async function openJobFolder(folder: string): Promise<JobFolder> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, 0o700).catch((error: unknown) => {
+    throw folderError(folder, error)
+  })
   const lock = await takeLock(folder)
   try {
     const opened = await openBoth(folder)

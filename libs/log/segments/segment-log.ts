@@ -5,11 +5,12 @@
 // * The buffers of appended records belong to the log from the call on. Keys and values that it hands out are views of
 //   larger buffers: what is kept for long is copied.
 // * Readers in the writing process see a record only once it is durable; a reader in another process may see it before.
-import { mkdir, unlink } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { EventLog, LogRecord, NewRecord, Positions } from '#libs/log/event-log'
 import type { PartitionCounts } from '#libs/log/record-rules'
 import type { Clock } from '#libs/runtime/clock'
+import { makeFolder } from '#libs/runtime/folders'
 import type { Topic } from '#schemas/events'
 import { logError } from './log-error.ts'
 import type { SegmentChain } from './segment-chain.ts'
@@ -128,8 +129,8 @@ export async function startWriter(place: Place & { readonly segmentBytesMax?: nu
   readonly writer: SegmentWriter
 }> {
   const { folder, partitionCounts, segmentBytesMax = segmentBytesDefault } = place
-  const made = await mkdir(folder, { recursive: true })
-  if (made !== undefined) await syncFolder(dirname(made))
+  const made = await makeFolder(folder)
+  if (made !== null) await syncFolder(dirname(made))
   const { chain, cutShort } = await openChain(folder, partitionCounts)
   const isUnknown = cutShort !== null && !chain.segments.some(({ name }) => name === cutShort.segment)
   if (isUnknown) await unlink(join(folder, cutShort.segment))

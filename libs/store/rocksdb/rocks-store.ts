@@ -10,9 +10,10 @@
 // * Memory: a block cache of 32 MiB (fixed by the binding; it holds index and filter blocks too), two write buffers of
 //   16 MiB, at most 256 open tables. Blocks of 8 KiB and 10 bits of Bloom filter a key are the binding's defaults.
 import { strict as assert } from 'node:assert'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import RocksDB from 'rocksdb-native'
 import { WaybillError } from '#libs/domain/errors'
+import { makeFolder } from '#libs/runtime/folders'
 import type { StateStore, StoreChange, StoreRange, StoreRow } from '#libs/store/state-store'
 import { storeError } from './rocks-error.ts'
 
@@ -123,7 +124,7 @@ class RocksStore implements StateStore {
  */
 export async function openRocksStore({ folder }: { readonly folder: string }): Promise<StateStore> {
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
   } catch (error) {
     const classified = storeError(error, { doing: 'create', folder })
     throw classified.code === 'STORE_FULL'

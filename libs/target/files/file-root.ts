@@ -12,11 +12,11 @@
 import fs, { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
+import { makeFolder } from '#libs/runtime/folders'
 import type { Bytes } from '#schemas/avro'
 import { type FileCalls, fileSystemKind, pooledCalls } from './file-calls.ts'
 import { isAbsent, isBelowFile, isNotEmpty, isPresent, isUnreachable, linkOnTheWay, writeError } from './file-errors.ts'
 import { joinPath, slash } from './file-keys.ts'
-import { makePath } from './make-path.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 /** Longest path that is opened in one call and asked back: the kernel's answer must fit a page too. */
@@ -77,10 +77,12 @@ export class FileRoot {
   /** Like make; `firstMade` is the topmost directory that was not there. */
   async makeNoting(): Promise<{ readonly root: Root; readonly firstMade: string | null }> {
     try {
-      const firstMade = await makePath(resolve(this.#given))
+      const firstMade = await makeFolder(resolve(this.#given))
       return { root: await this.#established(), firstMade }
     } catch (error) {
       if (isPresent(error) || isBelowFile(error)) throw this.#notADirectory(error)
+      // What is there takes no directory, as /proc does.
+      if (isAbsent(error)) throw new WaybillError('TARGET_NOT_WRITABLE', { root: this.#given }, { cause: error })
       throw writeError(error, { root: this.#given })
     }
   }
