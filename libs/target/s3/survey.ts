@@ -1,5 +1,6 @@
 // The surveyor's side: the probe (probe.ts), and listings of what lies under the job's prefix.
-import { DeleteObjectCommand } from '@aws-sdk/client-s3'
+import { AbortMultipartUploadCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
+import { codeOf } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import type { TargetObject, TargetSurvey } from '../target.ts'
@@ -8,6 +9,7 @@ import { probeFolder } from './keys.ts'
 import { type ListedObject, listPage, pageKeysMax } from './listing.ts'
 import { probeTarget } from './probe.ts'
 import type { S3Settings } from './settings.ts'
+import { listUploads, type OpenUpload } from './uploads.ts'
 import type { RoleContext } from './writer.ts'
 
 const leftoverPagesMax = 10
@@ -43,6 +45,7 @@ class S3Survey implements TargetSurvey {
   async clear(signal: AbortSignal): Promise<void> {
     const { address, control } = this.#context
     const prefix = address.prefix + probeFolder
+    for await (const upload of listUploads(this.#context, prefix, signal)) await this.#abort(upload, signal)
     for (let page = 0; page < leftoverPagesMax; page += 1) {
       const { objects } = await listPage(this.#context, { prefix, after: null, limit: pageKeysMax }, signal)
       if (objects.length === 0) return
@@ -55,6 +58,17 @@ class S3Survey implements TargetSurvey {
 
   close(): Promise<void> {
     return this.#context.close()
+  }
+
+  async #abort({ key, id }: OpenUpload, signal: AbortSignal): Promise<void> {
+    const { address, control } = this.#context
+    const command = new AbortMultipartUploadCommand({ Bucket: address.bucket, Key: key, UploadId: id })
+    try {
+      await control.call((sdk, options) => sdk.send(command, options), signal)
+    } catch (error) {
+      // Gone meanwhile: that is what was asked for.
+      if (codeOf(error) !== 'UPLOAD_LOST') throw error
+    }
   }
 
   #listed({ key, size, tag }: ListedObject): readonly TargetObject[] {

@@ -52,17 +52,22 @@ function wholeStores(benchTest: BenchTest): void {
 
   benchTest('what a killed probe left is hidden from listings and cleared', async ({ target, server, bucket }) => {
     const { abilities } = await probed(target)
-    const [writer, survey] = [target.writer(abilities), target.survey()]
+    const [writer, survey, uploads] = [target.writer(abilities), target.survey(), target.uploads(abilities)]
     await writer.put(putRequest(`${probeFolder}1/a`, body), never)
     await writer.put(putRequest('kept', body), never)
+    const upload = { size: body.length, dress: dressOf(), copiesParts: false }
+    await uploads.open({ key: Buffer.from(`${probeFolder}1/a`), ...upload }, never)
+    const kept = await uploads.open({ key: Buffer.from('kept'), ...upload }, never)
     const { objects } = await survey.list(null, 10, never)
     assert.deepEqual(
       objects.map(({ key }) => key.toString()),
       ['kept'],
     )
     await survey.clear(never)
-    assert.deepEqual(await leftIn(server, bucket), ['job/kept'])
-    await Promise.all([writer.close(), survey.close()])
+    assert.deepEqual(new Set(await leftIn(server, bucket)), new Set(['job/kept']))
+    // An upload of the job itself is not the probe's to abort.
+    await uploads.abort(Buffer.from('kept'), kept, never)
+    await Promise.all([writer.close(), survey.close(), uploads.close()])
   })
 }
 
