@@ -25,9 +25,9 @@ const checkEveryMs = 10_000
 /** A whole batch is sent all the same. */
 const single = { waitMsMax: 0, bytesMax: 1, partitionBytesMax: 1 }
 const offsetOutOfRange = 1
-/** Pauses between tries of a question, each twice the one before; together 1.5 s. */
+/** A question is tried again after pauses, each twice the one before, until it has taken so long. */
 const firstPauseMs = 50
-const lastPauseMs = 800
+const questionMsMax = 2000
 
 export interface KafkaLogOptions extends KafkaAddress {
   readonly clock: Clock
@@ -137,6 +137,8 @@ class BrokerLog implements KafkaLog {
 
   /** Connections may have broken while nobody asked, and a partition may be between two leaders: asks a few times. */
   async #askLog<T>(question: (link: KafkaLink) => Promise<T>): Promise<T> {
+    const { clock } = this.#options
+    const sinceMs = clock.monotonic()
     for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
       this.#closing.signal.throwIfAborted()
       this.#link ??= this.#connect()
@@ -147,9 +149,9 @@ class BrokerLog implements KafkaLog {
         await this.#dropLink(asked)
         const error = kafkaError(thrown)
         const isPassing = error instanceof WaybillError && error.code === 'LOG_UNREACHABLE'
-        if (!isPassing || pauseMs > lastPauseMs) throw error
+        if (!isPassing || clock.monotonic() - sinceMs > questionMsMax) throw error
       }
-      await this.#options.clock.sleep(pauseMs, this.#closing.signal)
+      await clock.sleep(pauseMs, this.#closing.signal)
     }
   }
 

@@ -71,6 +71,8 @@ export class KafkaReader {
   #session: Session | null = null
   #failingAtMs: number | null = null
   #pauseMs = 0
+  /** Connections that were still being made when the reading was stopped. */
+  #closingLate: Promise<void> = Promise.resolve()
 
   constructor(from: Positions, options: ReaderOptions) {
     this.#options = options
@@ -102,14 +104,16 @@ export class KafkaReader {
     const session = this.#session
     this.#session = null
     await session?.link.close()
+    await this.#closingLate
   }
 
   async #ask(stop: AbortSignal): Promise<readonly LogRecord[]> {
-    const session = this.#session ?? (await this.#open())
+    const session = this.#session ?? (await this.#open(stop))
+    if (session === null) return []
     this.#session = session
-    await this.#checkSometimes(session)
+    await orStop(this.#checkSometimes(session), stop)
     this.#request(session)
-    const answer = await firstOf(session.pending.values(), stop)
+    const answer = await orStop(Promise.race(session.pending.values()), stop)
     if (answer === null) return []
     session.pending.delete(answer.node)
     if ('error' in answer) throw answer.error
@@ -119,7 +123,19 @@ export class KafkaReader {
     return records
   }
 
-  async #open(): Promise<Session> {
+  async #open(stop: AbortSignal): Promise<Session | null> {
+    const opening = this.#connect()
+    const session = await orStop(opening, stop)
+    if (session === null) {
+      this.#closingLate = opening.then(
+        ({ link }) => link.close(),
+        () => undefined,
+      )
+    }
+    return session
+  }
+
+  async #connect(): Promise<Session> {
     const { connect, clock } = this.#options
     const link = await connect()
     try {
@@ -222,13 +238,13 @@ function batchesOf(records: readonly LogRecord[]): readonly (readonly LogRecord[
 }
 
 /** null when the signal aborts first. */
-async function firstOf(answers: Iterable<Promise<Answer>>, stop: AbortSignal): Promise<Answer | null> {
-  if (stop.aborted) return null
+async function orStop<T>(waiting: Promise<T>, stop: AbortSignal): Promise<T | null> {
   const { promise, resolve } = Promise.withResolvers<null>()
   const onAbort = (): void => resolve(null)
   stop.addEventListener('abort', onAbort, { once: true })
+  if (stop.aborted) onAbort()
   try {
-    return await Promise.race([promise, ...answers])
+    return await Promise.race([waiting, promise])
   } finally {
     stop.removeEventListener('abort', onAbort)
   }

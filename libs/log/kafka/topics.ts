@@ -22,8 +22,8 @@ export interface TopicsOptions {
   readonly clock: Clock
 }
 
-/** New topics have leaders after a moment. */
-const readyMsMax = 30_000
+/** Hundreds of partitions take a busy broker some seconds. */
+const readyMsMax = 60_000
 const lookEveryMs = 100
 
 async function describeTopics(address: KafkaAddress): Promise<ReadonlyMap<Topic, TopicState>> {
@@ -82,17 +82,30 @@ async function createMissing({ address, plan, clock }: TopicsOptions): Promise<r
       })),
     }),
   )
-  await untilLed(address, clock)
+  await untilServed(address, clock)
   return missing
 }
 
-async function untilLed(address: KafkaAddress, clock: Clock): Promise<void> {
+/** Metadata names a leader before that broker serves the partition; it then answers with the partition's end. */
+async function isServed(address: KafkaAddress): Promise<boolean> {
+  const link = await openLink(address)
+  try {
+    const states = await link.describe()
+    await link.offsets('latest')
+    return topics.every((topic) => states.has(topic))
+  } catch (thrown) {
+    const error = kafkaError(thrown)
+    if (error instanceof WaybillError && error.code === 'LOG_UNREACHABLE') return false
+    throw error
+  } finally {
+    await link.close()
+  }
+}
+
+async function untilServed(address: KafkaAddress, clock: Clock): Promise<void> {
   const untilMs = clock.monotonic() + readyMsMax
-  for (;;) {
-    const states = await describeTopics(address)
-    const isLed = topics.every((topic) => states.get(topic)?.leaders.every((leader) => leader !== -1) ?? false)
-    if (isLed) return
-    if (clock.monotonic() > untilMs) throw new WaybillError('LOG_UNREACHABLE', { reason: 'new topics have no leaders' })
+  while (!(await isServed(address))) {
+    if (clock.monotonic() > untilMs) throw new WaybillError('LOG_UNREACHABLE', { reason: 'new topics are not served' })
     await clock.sleep(lookEveryMs)
   }
 }

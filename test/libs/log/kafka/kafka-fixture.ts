@@ -1,6 +1,7 @@
 // A log over topics of its own on a broker that several tests share.
 import type { TestContext } from 'node:test'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { correctIdleTimer } from '#libs/log/kafka/idle-timer'
 import { type KafkaLog, type KafkaLogOptions, openKafkaLog } from '#libs/log/kafka/kafka-log'
 import type { PartitionCounts } from '#libs/log/record-rules'
 import { silentLogger } from '#libs/runtime/logger'
@@ -13,6 +14,8 @@ let nextTopics = 0
 
 /** A client past the adapter: what a foreign program or an operator would use. */
 export function plainKafka(cluster: Pick<KafkaCluster, 'brokers'>): Kafka {
+  // Its timer would keep this process awake, too.
+  correctIdleTimer()
   return new Kafka({ brokers: [...cluster.brokers], clientId: 'outside', logLevel: logLevel.NOTHING })
 }
 
@@ -38,19 +41,19 @@ export async function makeTopics(cluster: KafkaCluster, options: TopicsOptions =
       configEntries,
     })),
   })
-  await untilLed(admin, name)
+  await untilServed(admin, name)
   await admin.disconnect()
   return name
 }
 
-/** A topic has leaders a moment after it was made. */
-async function untilLed(admin: Admin, prefix: string): Promise<void> {
+/** Partitions of a new topic are served a moment after metadata says so. */
+async function untilServed(admin: Admin, prefix: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await admin.fetchTopicMetadata({ topics: topics.map((topic) => `${prefix}.${topic}`) })
+      for (const topic of topics) await admin.fetchTopicOffsets(`${prefix}.${topic}`)
       return
     } catch (error) {
-      if (attempt === 100) throw error
+      if (attempt === 600) throw error
       await systemClock.sleep(50)
     }
   }
