@@ -11,6 +11,8 @@
 // * An error of a write does not say that nothing was written: the answer may have been lost. The caller looks (`find`)
 //   and adopts what carries the job's own mark and the right size.
 // * A reader returns what is stored now under the key, never what a writer's process remembers.
+// * Buffers handed to a port are used again once its call is over: a call settles only when nothing of it touches them any
+//   more, also one that was aborted or failed.
 // * No adapter retries: libs/target/retrying.ts wraps the ports.
 // * Codes are those of libs/domain/errors.ts; TARGET_BUSY, TARGET_TIMEOUT, TARGET_UNREACHABLE may be tried again.
 import type { Bytes } from '#schemas/avro'

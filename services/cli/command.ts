@@ -3,6 +3,7 @@ import type { ExitCode } from '#libs/domain/report'
 import type { Clock } from '#libs/runtime/clock'
 import type { Environment } from '#libs/runtime/environment'
 import type { Logger } from '#libs/runtime/logger'
+import type { SlowDowns } from '#libs/target/slow-downs'
 import type { TypedOption } from './parser.ts'
 import type { ResolvedSettings } from './settings.ts'
 import type { Terminal } from './terminal.ts'
@@ -18,6 +19,8 @@ export interface CommandInput extends ResolvedSettings {
   readonly terminal: Terminal
   readonly logger: Logger
   readonly clock: Clock
+  /** What the target's answers say of its load. */
+  readonly slowDowns: SlowDowns
   /** Aborts on the first SIGINT or SIGTERM: stop cleanly. */
   readonly signal: AbortSignal
 }

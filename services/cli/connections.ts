@@ -20,7 +20,7 @@ export function endpointOf(location: Location, settings: Settings, environment: 
 }
 
 function accessOf(input: CommandInput, location: Location, profile: string | null): S3Access {
-  const { settings, environment, clock, logger } = input
+  const { settings, environment, clock, logger, slowDowns } = input
   const endpoint = endpointOf(location, settings, environment)
   const s3 = location.kind === 's3' ? location : null
   return {
@@ -35,8 +35,10 @@ function accessOf(input: CommandInput, location: Location, profile: string | nul
     connectionsMax: settings.concurrency ?? requestsDefault,
     clock,
     random: systemRandom,
-    onRetry: ({ operation, code, attempt, delayMs }) =>
-      logger.warn({ operation, code, attempt, delayMs }, 'target request failed, will retry'),
+    onRetry: ({ operation, code, facts, attempt, delayMs }) => {
+      slowDowns.note(facts, clock.monotonic())
+      logger.warn({ operation, code, attempt, delayMs }, 'target request failed, will retry')
+    },
   }
 }
 

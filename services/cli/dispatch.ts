@@ -5,6 +5,7 @@ import type { ExitCode } from '#libs/domain/report'
 import type { Clock } from '#libs/runtime/clock'
 import type { Environment } from '#libs/runtime/environment'
 import { openLogger } from '#libs/runtime/logger'
+import { SlowDowns } from '#libs/target/slow-downs'
 import type { Command } from './command.ts'
 import type { CommandName } from './commands.ts'
 import { exitOfFailure, failureObject, failureText } from './failure-text.ts'
@@ -50,7 +51,8 @@ async function runCommand(argv: readonly string[], line: CommandLine, place: Dis
   try {
     if (!settings.quiet) for (const warning of resolved.warnings) place.terminal.notice(`waybill: ${warning}\n`)
     const command = await loaders[line.command]()
-    return await command({ ...resolved, ...place, argv, words: line.words, typed: line.options, logger })
+    const slowDowns = new SlowDowns()
+    return await command({ ...resolved, ...place, argv, words: line.words, typed: line.options, logger, slowDowns })
   } finally {
     logger.flush()
   }

@@ -24,7 +24,7 @@ type Ends = Pick<SessionOptions, 'request' | 'aim' | 'source' | 'target' | 'read
 export type PlainSessionOptions = Omit<SessionOptions, 'listen'>
 
 export async function sessionOf(input: CommandInput, job: string, ends: Ends): Promise<PlainSessionOptions> {
-  const { settings, clock, logger, terminal, signal } = input
+  const { settings, clock, logger, terminal, signal, slowDowns } = input
   return {
     ...ends,
     job,
@@ -43,6 +43,7 @@ export async function sessionOf(input: CommandInput, job: string, ends: Ends): P
     signingKey: settings.sign === null ? null : await loadSigningKey(settings.sign),
     hasOwnCredentials: settings['verify-profile'] !== null,
     reportFile: reportFileOf(settings.report),
+    targetLimit: () => slowDowns.text(clock.monotonic()),
     onNotice: (text) => terminal.notice(`waybill: ${text}\n`),
   }
 }

@@ -30,6 +30,8 @@ export interface SessionOptions extends Omit<MigrationOptions, 'log' | 'store' |
   readonly reportFile: { readonly path: string; readonly form: RenderedForm } | null
   /** Called each time the report is written: gives what is told of every item, in the report's order. */
   readonly listen: () => (leaf: ReportLeaf) => void
+  /** What the target limits the run to, by its answers, in words; null: it does not. */
+  readonly targetLimit: () => string | null
   /** Said to the person at once, in words. */
   readonly onNotice: (text: string) => void
 }
@@ -92,7 +94,7 @@ export function startSession(options: SessionOptions): Session {
     }
   }
   return {
-    snapshot: async () => (looking === null ? null : snapshotOf(looking, options.job)),
+    snapshot: async () => (looking === null ? null : snapshotOf(looking, options.job, options.targetLimit())),
     done: run(),
   }
 }

@@ -19,14 +19,21 @@ function phaseOf(job: JobRow, listing: ListingRow, tally: TallyRow): Phase {
 function limitOf(
   job: JobRow,
   rate: { readonly reason: string; readonly bytesPerSecond: number | null } | undefined,
+  targetLimit: string | null,
 ): string {
   if (job.control === 'paused') return `paused: ${job.controlReason}`
+  // A store that asks to slow down is slower than any rate that is granted.
+  if (targetLimit !== null) return targetLimit
   if (rate !== undefined && rate.bytesPerSecond !== null) return rate.reason
   return 'this machine'
 }
 
-/** null until the job is accepted. */
-export async function snapshotOf(projection: Pick<Projection, 'rows'>, name: string): Promise<ProgressSnapshot | null> {
+/** null until the job is accepted. @param targetLimit what the target's answers say limits the run; null: nothing. */
+export async function snapshotOf(
+  projection: Pick<Projection, 'rows'>,
+  name: string,
+  targetLimit: string | null,
+): Promise<ProgressSnapshot | null> {
   const { rows } = projection
   const job = await rows.get(keyOf.job(name))
   if (job === undefined) return null
@@ -53,7 +60,7 @@ export async function snapshotOf(projection: Pick<Projection, 'rows'>, name: str
       inFlight: tally.chunksLeased,
       retrying: tally.owed,
     },
-    limitedBy: limitOf(job, rate),
+    limitedBy: limitOf(job, rate, targetLimit),
     stoppedBecause: job.control === 'running' ? null : `${job.control}: ${job.controlReason}`,
   }
 }
