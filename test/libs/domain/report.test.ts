@@ -106,6 +106,7 @@ test('every error code ends a command with the exit code of its kind', () => {
     KEY_INVALID: 2,
     JOB_UNKNOWN: 2,
     JOB_DIFFERS: 2,
+    ITEM_UNKNOWN: 2,
     NODE_TOO_OLD: 2,
     REPORT_UNREADABLE: 2,
     JOB_HELD: 10,
