@@ -34,7 +34,11 @@ withKafka(() => {
   let cluster: KafkaCluster
   before(async () => {
     cluster = await startKafkaCluster({
-      settings: { 'producer.id.expiration.ms': '2000', 'producer.id.expiration.check.interval.ms': '500' },
+      settings: {
+        'producer.id.expiration.ms': '2000',
+        'producer.id.expiration.check.interval.ms': '500',
+        'connections.max.idle.ms': '3000',
+      },
     })
   })
   after(() => cluster.stop())
@@ -104,12 +108,17 @@ withKafka(() => {
     assert.ok(keys.includes('key 3') && !keys.includes('key 4'), keys.join(', '))
   })
 
-  test('a producer that the broker has forgotten appends on', async (t) => {
+  test('after a long rest, its producer forgotten and its connections closed by the broker, a log goes on', async (t) => {
     const log = await openTestLog(t, cluster, await makeTopics(cluster))
+    const reading = readCount(log, 3)
     const positions = [...(await log.append([recordOf(1)]))]
-    await systemClock.sleep(5000)
+    await log.ends()
+    await systemClock.sleep(6000)
     positions.push(...(await log.append([recordOf(2)])), ...(await log.append([recordOf(3)])))
     assert.deepEqual(positions, [0, 1, 2])
+    assert.equal((await log.ends()).get('jobs/0'), 3)
+    assert.equal((await log.readAt('jobs', 0, 2))?.key.toString(), 'key 3')
+    assert.equal((await reading).length, 3)
   })
 
   test('positions that transactions of others leave empty are passed over', async (t) => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { TopicPlan } from '#libs/log/kafka/topic-settings'
 import { checkTopics, createTopics, type TopicsOptions } from '#libs/log/kafka/topics'
@@ -59,7 +61,7 @@ withKafka(() => {
     assert.deepEqual(await checkTopics(optionsOf(prefix)), findings)
   })
 
-  test('records that a foreign producer packs come back unpacked', async (t) => {
+  test('what a foreign producer packs the broker stores unpacked, so that no codec is missing to read it', async (t) => {
     await createTopics(optionsOf('packed'))
     const log = await openTestLog(t, cluster, 'packed')
     const producer = plainKafka(cluster).producer({ allowAutoTopicCreation: false })
@@ -73,5 +75,8 @@ withKafka(() => {
     await producer.send({ topic: 'packed.jobs', messages, compression: gzip })
     await producer.disconnect()
     assert.equal((await log.readAt('jobs', 0, 19))?.value?.toString(), 'x'.repeat(500))
+    const folder = join(cluster.logFolder, 'packed.jobs-0')
+    const segment = readdirSync(folder).find((name) => name.endsWith('.log')) ?? assert.fail(`no segment in ${folder}`)
+    assert.ok(readFileSync(join(folder, segment)).includes('x'.repeat(500)))
   })
 })
