@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { isInstalled, type S3ServerKind, s3ServerKinds } from '../../scripts/server-binaries.ts'
 import { type Campaign, runCampaign } from '../support/campaign.ts'
-import { diffTrees, foundEntries, missingFrom, runPython, runTool } from '../support/foreign-tools.ts'
+import { diffTrees, foundEntries, missingFrom, runPython, runTool, type ToolEnd } from '../support/foreign-tools.ts'
 import { type HostileEntry, makeHostileTree } from '../support/hostile-tree.ts'
 import { rcloneEnvironment, rcloneProgram, startTestBucket, type TestBucket } from '../support/s3-bucket.ts'
 import { runObjectOf, runWaybill } from '../support/waybill-process.ts'
@@ -117,14 +117,19 @@ function checkByRclone(campaign: Campaign, kind: S3ServerKind, tree: Tree, bucke
   const environment = rcloneEnvironment(bucket.server, join(campaign.folder, 'rclone.conf'))
   // Without it, two names that Unicode calls equal are one to rclone.
   const exact = '--no-unicode-normalization'
-  const args = ['check', '--download', exact, '--checkers', '4', '--files-from-raw', list, '--match', `${list}-equal`]
-  const { code, errors } = runTool(program, [...args, tree.source, `T:${bucket.bucket}/${bucket.prefix}`], {
-    environment,
-  })
+  const ends = [exact, '--checkers', '4', '--files-from-raw', list, tree.source, `T:${bucket.bucket}/${bucket.prefix}`]
+  const rclone = (...words: readonly string[]): ToolEnd => runTool(program, [...words, ...ends], { environment })
+  const { code, errors } = rclone('check', '--download', '--match', `${list}-equal`)
   const equal = readFileSync(`${list}-equal`, 'latin1').split('\n').length - 1
   campaign.promise(`${kind}: rclone check --download agrees on every item whose key needed no encoding`, {
     holds: code === 0 && equal === plain.length,
     figures: `${equal} of ${plain.length} equal, exit ${code}${code === 0 ? '' : ` ${errors.slice(-600)}`}`,
+  })
+  const copied = rclone('copy', '--dry-run')
+  const wouldCopy = copied.errors.split('\n').filter((line) => line.includes('as --dry-run is set'))
+  campaign.promise(`${kind}: rclone copy finds nothing to do: sizes and times are as it keeps them`, {
+    holds: copied.code === 0 && wouldCopy.length === 0,
+    figures: `exit ${copied.code}, ${wouldCopy.length} of ${plain.length} would be copied ${wouldCopy.slice(0, 5).join('; ').slice(0, 600)}`,
   })
 }
 
