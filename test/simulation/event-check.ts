@@ -45,6 +45,8 @@ export class EventCheck {
   readonly #source: SourceSide
   readonly #target: TargetSide
   readonly #say: (violation: Violation) => void
+  /** The last pass: what verify found is repaired at the first try, since nothing fails any more. */
+  isRepairing = false
   readonly verdicts = { folded: 0, known: 0, stale: 0, poison: 0 }
 
   constructor(sides: { source: SourceSide; target: TargetSide; say: (violation: Violation) => void }) {
@@ -74,6 +76,7 @@ export class EventCheck {
       this.#say({ invariant: 'I3', text: `${where} is ${verdict} and wrote ${[...this.rows.written].join(' ')}` })
     }
     if (counts) this.#checkProof(event, tick)
+    if (counts && this.isRepairing) this.#checkRepair(event)
     this.#checkSums(where)
     return `${subjectOf(event)} ${verdict}`
   }
@@ -135,6 +138,17 @@ export class EventCheck {
           object.seal === seal && object.kind === extent.kind && rangeOf(object.body, extent).equals(content),
       )
     return stood ? null : 'no such bytes stood at the target after the seal'
+  }
+
+  #checkRepair(event: WaybillEvent): void {
+    if (isEvent(event, 'ChunkFailed') && event.by !== 'verifier' && event.isCounted) {
+      this.#say({ invariant: 'END', text: `chunk ${event.chunk} failed without a fault: ${event.code}` })
+    }
+    if (!isEvent(event, 'ItemsListed')) return
+    for (const { name, outcome } of event.items) {
+      if (outcome !== 'mismatched' && outcome !== 'missing') continue
+      this.#say({ invariant: 'END', text: `${name.toString('latin1')} was repaired in vain: ${outcome}` })
+    }
   }
 
   /** I2 while the job runs: sums never pass what is listed, and what counts as verified is what the model verifies. */

@@ -161,7 +161,9 @@ async function runWorld(world: World, director: Director): Promise<void> {
   await world.clock.sleep(30_000)
   await director.runCalm('migrate')
   await director.runCalm('migrate')
+  for (const name of world.target.rot()) world.strike('rot between passes', name)
   await director.runCalm('verify')
+  world.check.isRepairing = true
   await director.runCalm('migrate')
   await checkEnd(world)
 }

@@ -135,6 +135,17 @@ export class TargetSide {
     }
   }
 
+  /** Bytes that rot between passes, in large objects where there are some; says where. */
+  rot(): readonly string[] {
+    const stored = [...this.#store.objects.values()].filter(({ kind, body }) => kind === 'file' && body.length > 0)
+    const large = stored.filter(({ body }) => body.length > this.#scenario.chunkBytes)
+    const from = large.length > 0 ? large : stored
+    const rotten =
+      from.length === 0 ? [] : [this.#chance.pick(from), this.#chance.pick(from), this.#chance.pick(stored)]
+    for (const { key, body } of rotten) this.#store.corrupt(key, this.#chance.between(0, body.length - 1))
+    return rotten.map(({ key }) => key.toString('latin1'))
+  }
+
   /** A stranger's object under the name; with a length that of ours, its bytes differ all the same. */
   addStranger(name: string, length: number | null, body?: Buffer): string {
     this.#contents += 1
