@@ -1,5 +1,6 @@
 // The one place that chooses adapters. The S3 client is loaded only where a bucket is named: it takes half a second.
 import { WaybillError } from '#libs/domain/errors'
+import type { ObjectOptions } from '#libs/domain/object-options'
 import type { EventLog } from '#libs/log/event-log'
 import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { openFileSource } from '#libs/source/files/file-source'
@@ -36,6 +37,7 @@ export interface S3Access {
   readonly identity: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly caFile: string | null
   readonly proxies: S3Proxies
+  readonly objectOptions: ObjectOptions
   readonly connectionsMax: number
   readonly clock: Clock
   readonly random: Random
@@ -73,6 +75,7 @@ async function openBareTarget(place: Place, job: string, access: S3Access): Prom
     job,
     caFile: access.caFile,
     proxies: access.proxies,
+    objectOptions: access.objectOptions,
     connectionsMax: access.connectionsMax,
     clock: access.clock,
     random: access.random,

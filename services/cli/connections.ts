@@ -1,5 +1,6 @@
 // Opens what the locations name: sources read-only, targets with the credentials of the role.
 
+import { noObjectOptions, type ObjectOptions, sortedPairs } from '#libs/domain/object-options'
 import { openSource, openTarget, type S3Access } from '#libs/runtime/adapters'
 import type { Environment } from '#libs/runtime/environment'
 import { systemRandom } from '#libs/runtime/system-random'
@@ -19,6 +20,17 @@ export function endpointOf(location: Location, settings: Settings, environment: 
   return settings['target-endpoint'] ?? location.endpoint ?? environment.aws.endpoint
 }
 
+/** What the settings put on every object of an S3 target. */
+export function objectOptionsIn(settings: Settings): ObjectOptions {
+  return {
+    storageClass: settings['storage-class'],
+    encryption: settings.sse,
+    encryptionKey: settings['sse-kms-key-id'],
+    metadata: sortedPairs(settings.metadata),
+    tags: sortedPairs(settings.tag),
+  }
+}
+
 function accessOf(input: CommandInput, location: Location, profile: string | null): S3Access {
   const { settings, environment, clock, logger, slowDowns } = input
   const endpoint = endpointOf(location, settings, environment)
@@ -32,6 +44,7 @@ function accessOf(input: CommandInput, location: Location, profile: string | nul
     identity: profile === null ? (s3?.identity ?? null) : null,
     caFile: settings['ca-file'] ?? environment.aws.caFile,
     proxies: environment.proxies,
+    objectOptions: s3 === null ? noObjectOptions : objectOptionsIn(settings),
     connectionsMax: settings.concurrency ?? requestsDefault,
     clock,
     random: systemRandom,

@@ -1,5 +1,6 @@
 // Jobs as the command line names them, and the commands that can be offered for one.
 import { WaybillError } from '#libs/domain/errors'
+import { objectOptionsOf } from '#libs/domain/object-options'
 import type { JobRequest } from '#schemas/records'
 import { type JobView, openJobView } from '../embedded/job-view.ts'
 import type { CommandInput } from './command.ts'
@@ -38,6 +39,7 @@ export function storedSource({ source }: JobRequest): Location {
 function requestWords(request: JobRequest): readonly string[] {
   const { rules, chunkBytes, symlinks, storesEntries, sizeBytesMin, sizeBytesMax, modifiedAfterMs, targetOptions } =
     request
+  const { metadata, tags } = objectOptionsOf(targetOptions)
   // The last rule of a selection with --include is said by the --include itself.
   const isClosed = rules.at(-1)?.glob === '**' && rules.some(({ action }) => action === 'include')
   const typed = isClosed ? rules.slice(0, -1) : rules
@@ -55,6 +57,11 @@ function requestWords(request: JobRequest): readonly string[] {
     ...when(storesEntries, '--store-entries'),
     ...option('target-endpoint', targetOptions['endpoint']),
     ...option('target-region', targetOptions['region']),
+    ...option('storage-class', targetOptions['storageClass']),
+    ...option('sse', targetOptions['sse']),
+    ...option('sse-kms-key-id', targetOptions['sseKmsKeyId']),
+    ...metadata.flatMap(([name, value]) => ['--metadata', `${name}=${value}`]),
+    ...tags.flatMap(([name, value]) => ['--tag', `${name}=${value}`]),
   ]
 }
 

@@ -1,19 +1,24 @@
 // The one table of options. Parser, environment names, configuration file, help, completion and docs/options.md all come
 // from it, so an option is added here and nowhere else.
+import { encryptions } from '#libs/domain/object-options'
 import type { Parsed } from '#libs/domain/quantity'
 import { parsed } from '#libs/domain/quantity'
 import type { CommandName } from './commands.ts'
 import {
   choice,
   concurrency,
+  encryptionKey,
   endpoint,
   errorLimit,
   flag,
   jobName,
+  metadata,
   moment,
   rate,
   size,
   sizeWithin,
+  storageClass,
+  tag,
   text,
   type ValueType,
   verifyMode,
@@ -190,6 +195,19 @@ export const optionTable = {
     commands: ['migrate', 'plan', 'verify'],
     help: 'credentials of its own for reading back',
   }),
+  'storage-class': optional(storageClass, {
+    group: 'S3',
+    commands: moving,
+    help: 'storage class of the objects, for example STANDARD_IA',
+  }),
+  sse: optional(choice(encryptions), { group: 'S3', commands: moving, help: 'encryption at rest by the store' }),
+  'sse-kms-key-id': optional(encryptionKey, {
+    group: 'S3',
+    commands: moving,
+    help: 'key for --sse aws:kms; without it the key of the account',
+  }),
+  metadata: many(metadata, { group: 'S3', commands: moving, help: 'metadata to set on every object' }),
+  tag: many(tag, { group: 'S3', commands: moving, help: 'tag to set on every object, at most 10' }),
   'ca-file': optional(text('FILE', 'files'), { group: 'S3', commands: working, help: 'certificates to trust, as PEM' }),
 
   verify: one(
@@ -340,14 +358,4 @@ export function optionsOf(command: CommandName): readonly OptionName[] {
 }
 
 /** Options of features that do not exist yet: answered, but absent from help. */
-export const laterOptions: readonly string[] = [
-  'compress',
-  'max-workers',
-  'metadata',
-  'priority',
-  'roles',
-  'sse',
-  'sse-kms-key-id',
-  'storage-class',
-  'tag',
-]
+export const laterOptions: readonly string[] = ['compress', 'max-workers', 'priority', 'roles']

@@ -1,12 +1,14 @@
 // From settings to what a job is asked for: normalised, without secrets, and the selection it means.
 import { createHash } from 'node:crypto'
 import { WaybillError } from '#libs/domain/errors'
+import { objectOptionsProblem, objectOptionsText } from '#libs/domain/object-options'
 import { compileSelection, type Selection } from '#libs/domain/selection'
 import type { SourceEntry } from '#libs/source/source'
 import type { JobRequest } from '#schemas/records'
 import type { CommandInput } from './command.ts'
-import { endpointOf } from './connections.ts'
+import { endpointOf, objectOptionsIn } from './connections.ts'
 import { type Location, locationText } from './locations.ts'
+import type { OptionName } from './options.ts'
 import { isInFolder, stateInside } from './own-state.ts'
 import { readNames, readRules } from './selection-input.ts'
 import { stateFolderOf } from './state-folder.ts'
@@ -28,14 +30,25 @@ async function selectsOf(input: CommandInput, source: Location, selection: Selec
   return (entry) => !isInFolder(entry.name, own) && selection.choose(entry) !== 'leave_out'
 }
 
+const s3Only = [
+  'target-endpoint',
+  'target-region',
+  'target-profile',
+  'verify-profile',
+  'storage-class',
+  'sse',
+  'sse-kms-key-id',
+  'metadata',
+  'tag',
+] as const satisfies readonly OptionName[]
+
 /** What contradicts itself, or speaks of a target that is another one. */
 function contradiction(target: Location, { settings, origins }: CommandInput): string | null {
   const [minimum, maximum] = [settings['min-size'], settings['max-size']]
   if (minimum !== null && maximum !== null && minimum > maximum) return '--min-size is more than --max-size'
-  if (target.kind === 's3') return null
-  const names = ['target-endpoint', 'target-region', 'target-profile', 'verify-profile'] as const
+  if (target.kind === 's3') return objectOptionsProblem(objectOptionsIn(settings))
   // What the environment or the configuration file says may be meant for other jobs.
-  const stray = names.find((name) => settings[name] !== null && origins.get(name)?.kind === 'flag')
+  const stray = s3Only.find((name) => origins.get(name)?.kind === 'flag')
   return stray === undefined ? null : `--${stray} speaks of S3, and the target is a folder`
 }
 
@@ -46,7 +59,8 @@ function targetOptionsOf(input: CommandInput, target: Location): Record<string, 
     endpoint: endpointOf(target, settings, environment),
     region: settings['target-region'] ?? target.region,
   }
-  return Object.fromEntries(Object.entries(options).flatMap(([name, value]) => (value === null ? [] : [[name, value]])))
+  const reached = Object.entries(options).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
+  return Object.fromEntries([...reached, ...objectOptionsText(objectOptionsIn(settings))])
 }
 
 /** The same options give the same request, byte for byte. Throws USAGE for rules and files that are not understood. */

@@ -1,5 +1,6 @@
 // How the text of an option becomes a value, and back. Each kind of value stands here once: parser, help, completion and
 // the options page ask it.
+import { metadataProblem, type Pair, storageClassProblem, tagProblem } from '#libs/domain/object-options'
 import {
   formatRateExact,
   formatSizeExact,
@@ -169,6 +170,47 @@ export const moment: ValueType<number> = {
     return Number.isNaN(ms) || !isRealDay ? refused(wrong) : parsed(ms)
   },
   show: (value) => new Date(value).toISOString(),
+}
+
+/** `NAME=VALUE`, cut at the first equals sign. @param nameOf the one form in which names are kept. */
+function pair(nameOf: (name: string) => string, problemOf: (pair: Pair) => string | null): ValueType<Pair> {
+  return {
+    placeholder: 'NAME=VALUE',
+    words: [],
+    completion: 'nothing',
+    parse: (value) => {
+      const end = value.indexOf('=')
+      if (end < 0) return refused(`"${value}" is not of the form NAME=VALUE`)
+      const cut: Pair = [nameOf(value.slice(0, end)), value.slice(end + 1)]
+      const problem = problemOf(cut)
+      return problem === null ? parsed(cut) : refused(problem)
+    },
+    show: ([name, value]) => `${name}=${value}`,
+  }
+}
+
+/** Stores send metadata names in lower case, whatever was written. */
+export const metadata = pair((name) => name.toLowerCase(), metadataProblem)
+export const tag = pair((name) => name, tagProblem)
+
+export const storageClass: ValueType<string> = {
+  placeholder: 'CLASS',
+  words: [],
+  completion: 'nothing',
+  parse: (value) => {
+    const problem = storageClassProblem(value)
+    return problem === null ? parsed(value) : refused(problem)
+  },
+  show: (value) => value,
+}
+
+/** Id or ARN of a key; printable, since it travels as a header. */
+export const encryptionKey: ValueType<string> = {
+  placeholder: 'ID',
+  words: [],
+  completion: 'nothing',
+  parse: (value) => (/^[!-~]{1,2048}$/.test(value) ? parsed(value) : refused(`"${value}" is not a key's id`)),
+  show: (value) => value,
 }
 
 export const endpoint: ValueType<string> = {

@@ -1,5 +1,6 @@
 // An S3 target as tests open it: settings for a server of test/support/s3-server.ts, small things to put into it.
 import { hash } from 'node:crypto'
+import { noObjectOptions } from '#libs/domain/object-options'
 import { systemClock } from '#libs/runtime/system-clock'
 import { defaultDeadlines, noProxies, type S3Settings } from '#libs/target/s3/settings'
 import type { ObjectDress, PutRequest, TargetReader } from '#libs/target/target'
@@ -23,6 +24,7 @@ export function s3Settings(
     job: 'job',
     caFile: null,
     proxies: noProxies,
+    objectOptions: noObjectOptions,
     connectionsMax: 8,
     clock: systemClock,
     random: Math.random,

@@ -140,7 +140,8 @@ export async function probeTarget(
     const { prefix } = context.address
     const { objects } = await listPage(context, { prefix, after: null, limit: 2 }, signal)
     const isEmpty = objects.every(({ key }) => key === prefix)
-    const first = await putProbe(probe, 'a', dressHeaders({ key: probe.keyOf('a'), kind: 'file', dress: probe.dress }))
+    const likeItems = { key: probe.keyOf('a'), kind: 'file', dress: probe.dress } as const
+    const first = await putProbe(probe, 'a', dressHeaders(likeItems, context.objectOptions))
     const version = headerText(first, 'x-amz-version-id')
     const isVersioned = version !== null && version !== 'null'
     try {

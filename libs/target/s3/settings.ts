@@ -1,4 +1,5 @@
 // What has to be known to reach a bucket. Nothing here is read from the environment: libs/runtime/environment.ts does.
+import type { ObjectOptions } from '#libs/domain/object-options'
 import type { Clock, Random } from '#libs/runtime/clock'
 
 export interface S3Identity {
@@ -48,6 +49,8 @@ export interface S3Settings {
   /** PEM file with certificates to trust beside those of the system. */
   readonly caFile: string | null
   readonly proxies: S3Proxies
+  /** Set on every object that is written. */
+  readonly objectOptions: ObjectOptions
   /** Connections of each role at most. */
   readonly connectionsMax: number
   readonly clock: Clock

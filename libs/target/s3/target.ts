@@ -29,7 +29,7 @@ export function closedPrefix(prefix: string): string {
 function roleOf(settings: S3Settings, address: Address, correction: ClockCorrection): RoleContext {
   const connection = openConnection(settings)
   const control = openControl(settings, connection, address.origin)
-  const { deadlines, clock } = settings
+  const { deadlines, clock, objectOptions } = settings
   const { identities } = control
   const client = new LeanClient({ address, connection, identities, correction, deadlines, clock })
   return {
@@ -38,6 +38,7 @@ function roleOf(settings: S3Settings, address: Address, correction: ClockCorrect
     client,
     deadlines,
     connection,
+    objectOptions,
     close: async () => {
       control.close()
       await connection.close()

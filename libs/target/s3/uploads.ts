@@ -19,6 +19,7 @@ import type { MayAbort, ObjectState, OpenUploadRequest, SealPart, SealRequest, T
 import { fullKey } from './address.ts'
 import { contentType, metadataOf } from './dress.ts'
 import { findObject } from './lookup.ts'
+import { uploadMembers } from './object-headers.ts'
 import { parseUpload, uploadText, uploadTexts } from './upload-name.ts'
 import { conditionHeaders, type RoleContext } from './writer.ts'
 
@@ -52,14 +53,16 @@ class S3Uploads implements TargetUploads {
   }
 
   async open(request: OpenUploadRequest, signal: AbortSignal): Promise<string> {
+    const { control, objectOptions } = this.#context
     const isChecked = this.#abilities.checksUploads && !request.copiesParts
     const command = new CreateMultipartUploadCommand({
       ...this.#place(request.key),
       ContentType: contentType(request.key, 'file'),
-      Metadata: metadataOf(request.dress, 'file'),
+      ...uploadMembers(objectOptions),
+      Metadata: { ...Object.fromEntries(objectOptions.metadata), ...metadataOf(request.dress, 'file') },
       ...(isChecked ? { ChecksumAlgorithm: 'SHA256' } : {}),
     })
-    const answer = await this.#context.control.call((sdk, options) => sdk.send(command, options), signal)
+    const answer = await control.call((sdk, options) => sdk.send(command, options), signal)
     if (answer.UploadId === undefined)
       throw new WaybillError('TARGET_WRITE_ERROR', { reason: 'answer without UploadId' })
     return uploadText({ id: answer.UploadId, isChecked })

@@ -7,6 +7,7 @@
 // connection at once: the refusal is lost in the reset, so a question without a body is asked after it.
 import { ListPartsCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
 import { codeOf, WaybillError } from '#libs/domain/errors'
+import type { ObjectOptions } from '#libs/domain/object-options'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
 import type { Condition, CopyPartRequest, ObjectState, PartRequest, PutRequest, TargetWriter } from '../target.ts'
@@ -17,6 +18,7 @@ import { contentType, metadataOf } from './dress.ts'
 import { recoded } from './faults.ts'
 import { headerText, type LeanClient } from './lean.ts'
 import { findObject } from './lookup.ts'
+import { objectHeaders } from './object-headers.ts'
 import type { S3Deadlines } from './settings.ts'
 import type { Header } from './sign.ts'
 import { parseUpload } from './upload-name.ts'
@@ -27,6 +29,8 @@ export interface RoleContext {
   readonly client: LeanClient
   readonly deadlines: S3Deadlines
   readonly connection: Connection
+  /** Set on every object that is written. */
+  readonly objectOptions: ObjectOptions
   close(): Promise<void>
 }
 
@@ -57,11 +61,13 @@ export async function conditionHeaders(
   return []
 }
 
-export function dressHeaders(request: Pick<PutRequest, 'key' | 'kind' | 'dress'>): Header[] {
+/** All that a new object carries beside its bytes. */
+export function dressHeaders(request: Pick<PutRequest, 'key' | 'kind' | 'dress'>, options: ObjectOptions): Header[] {
   const metadata = Object.entries(metadataOf(request.dress, request.kind))
   return [
     ['content-type', contentType(request.key, request.kind)],
     ...metadata.map(([name, value]): Header => [`x-amz-meta-${name}`, value]),
+    ...objectHeaders(options),
   ]
 }
 
@@ -107,9 +113,9 @@ class S3Writer implements TargetWriter {
   }
 
   async #put(request: PutRequest, signal: AbortSignal): Promise<string> {
-    const { client } = this.#context
+    const { client, objectOptions } = this.#context
     const conditions = await conditionHeaders(client, request, this.#abilities, signal)
-    const headers = [...dressHeaders(request), ...conditions, ...this.#checksum(request.digest)]
+    const headers = [...dressHeaders(request, objectOptions), ...conditions, ...this.#checksum(request.digest)]
     const payloadHash = request.digest.toString('hex')
     const { key, body } = request
     const put = client.send({ method: 'PUT', key, headers, body, payloadHash }, signal)

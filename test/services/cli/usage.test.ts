@@ -87,6 +87,25 @@ test('filters keep the order in which they were typed', () => {
   )
 })
 
+test('options for objects at S3 that cannot be meant are refused, each in a sentence', async (t) => {
+  const place = createPlace()
+  t.after(place.remove)
+  const cases: readonly (readonly [words: readonly string[], says: RegExp])[] = [
+    [['s3://bucket', '--metadata', 'mtime=1'], /--metadata: "mtime" is set by waybill itself/],
+    [['s3://bucket', '--metadata', 'a=1', '--metadata', 'A=2'], /"a" is given twice/],
+    [['s3://bucket', '--tag', 'plain'], /--tag: "plain" is not of the form NAME=VALUE/],
+    [['s3://bucket', '--sse-kms-key-id', 'k'], /--sse-kms-key-id needs --sse aws:kms/],
+    [['s3://bucket', '--sse', 'rot13'], /--sse: "rot13" is not one of AES256/],
+    [['s3://bucket', '--storage-class', 'DEEP_ARCHIVE'], /cannot be read back/],
+    [['folder', '--storage-class', 'STANDARD'], /--storage-class speaks of S3, and the target is a folder/],
+  ]
+  const ends = await Promise.all(cases.map(([words]) => runProgram(['plan', '.', ...words], place)))
+  for (const [index, { code, notices }] of ends.entries()) {
+    assert.equal(code, 2, notices)
+    assert.match(notices, cases[index]?.[1] ?? /never/)
+  }
+})
+
 test('what is not there yet says so, and help does not name it', () => {
   for (const command of laterCommands)
     assert.match(problemOf(...command.split(' ')), /^NOT_SUPPORTED: .* is not supported yet$/)
