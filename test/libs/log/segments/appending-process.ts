@@ -10,12 +10,27 @@ const [folder = '', first = '0', segmentBytesMax = '65536'] = argv.slice(2)
 const log = await openSegmentLog({ folder, partitionCounts: counts, segmentBytesMax: Number(segmentBytesMax) })
 let next = Number(first)
 
+const pause = new Int32Array(new SharedArrayBuffer(4))
+
+/** The pipe may be full for a moment: the reader is a busy test. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, line)
+      return
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(pause, 0, 0, 1)
+    }
+  }
+}
+
 async function appendForEver(): Promise<void> {
   for (;;) {
     const number = next
     next += 1
     await log.append([recordOf(number, { topic: 'chunks', partition: number % 5, bytes: number % 700 })])
-    writeSync(1, `${number}\n`)
+    say(`${number}\n`)
   }
 }
 

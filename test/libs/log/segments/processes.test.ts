@@ -15,6 +15,8 @@ const segmentBytesMax = 64 * 1024
 interface Appending {
   readonly child: ChildProcess
   readonly lines: string[]
+  /** Made at the start: a process that ends before it is waited for says so once only. */
+  readonly closed: Promise<unknown>
   /** Resolves when so many lines were printed. */
   reaches(count: number): Promise<void>
 }
@@ -34,6 +36,7 @@ function startAppending(t: TestContext, folder: string, first: number, before: r
     env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
   })
   t.after(() => child.kill('SIGKILL'))
+  const closed = once(child, 'close')
   const lines: string[] = []
   let rest = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -44,7 +47,7 @@ function startAppending(t: TestContext, folder: string, first: number, before: r
   const reaches = async (count: number): Promise<void> => {
     while (lines.length < count && child.exitCode === null) await delay(2)
   }
-  return { child, lines, reaches }
+  return { child, lines, closed, reaches }
 }
 
 const numberOf = (record: LogRecord): number => Number(record.key.toString().replace('key ', ''))
@@ -57,11 +60,11 @@ test('ten times kill -9 while it appends: what was answered is there, once each,
   let tails = 0
   for (let life = 0; life < 10; life += 1) {
     const first = Math.max(-1, ...answered) + 100
-    const { child, lines, reaches } = startAppending(t, folder, first)
+    const { child, lines, closed, reaches } = startAppending(t, folder, first)
     await reaches(20)
     await delay(integerBetween(random, 0, 30))
     child.kill('SIGKILL')
-    await once(child, 'close')
+    await closed
     for (const line of lines) answered.add(Number(line))
     const log = await openWriter(t, folder, segmentBytesMax)
     if (log.cutShort !== null) tails += 1
@@ -86,10 +89,10 @@ test('another process reads a log from its making on while it is written, across
   })()
   let first = 0
   for (let life = 0; life < 2; life += 1) {
-    const { child, reaches } = startAppending(t, folder, first)
+    const { child, closed, reaches } = startAppending(t, folder, first)
     await reaches(300)
     child.kill('SIGKILL')
-    await once(child, 'close')
+    await closed
     await (await openWriter(t, folder, segmentBytesMax)).close()
     first = 100_000
   }
@@ -120,8 +123,8 @@ test('a failed sync is final: no further record is taken, and what was answered 
     '-e',
     'inject=fdatasync:error=EIO:when=12',
   ]
-  const { child, lines } = startAppending(t, folder, 0, inject)
-  await once(child, 'close')
+  const { lines, closed } = startAppending(t, folder, 0, inject)
+  await closed
   const answered = lines.filter((line) => /^\d+$/.test(line)).map(Number)
   const [failure = '', then = ''] = lines.filter((line) => !/^\d+$/.test(line))
   assert.ok(answered.length > 0)
