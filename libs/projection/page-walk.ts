@@ -73,6 +73,33 @@ export async function findPage(context: ItemContext, pass: number, order: Buffer
   return found
 }
 
+/**
+ * Items of a pass behind `after` (null: all), a page at a time. Where the walk of the pass ended early, cancelled or still
+ * under way, the pass before goes on from there: what a pass did not come to is not gone.
+ */
+export async function* walkStanding(
+  context: ItemContext,
+  pass: number,
+  after: Buffer | null,
+): AsyncGenerator<readonly CurrentItem[]> {
+  let from = after
+  for (let at = pass; at >= 1; at -= 1) {
+    const start = from
+    const first = start === null ? 0 : ((await findPage(context, at, start)) ?? 0)
+    for await (const { items } of walkPages(context, at, first)) {
+      const behind = items.filter(({ listed }) => isBehind(orderOf(listed.name, listed.kind), start))
+      const last = behind.at(-1)
+      if (last === undefined) continue
+      from = orderOf(last.listed.name, last.listed.kind)
+      yield behind
+    }
+    const listing = await context.rows.get(keyOf.listing(context.job, at))
+    if (listing?.isWalked === true) return
+  }
+}
+
+const isBehind = (order: Buffer, after: Buffer | null): boolean => after === null || compareOrder(order, after) > 0
+
 /** Items of a pass in order, one at a time, with a look at the next. */
 export interface ItemWalk {
   /** The next item behind everything taken, or null at the end. */
@@ -80,26 +107,19 @@ export interface ItemWalk {
   take(): void
 }
 
-/** Items of a pass whose order lies behind `after` (null: all). */
+/** Items of a pass, as `walkStanding` gives them. */
 export function walkItems(context: ItemContext, pass: number, after: Buffer | null): ItemWalk {
-  let pages: AsyncGenerator<WalkedPage> | null = null
+  const pages = walkStanding(context, pass, after)
   let items: readonly CurrentItem[] = []
   let next = 0
-  const isBehind = (item: CurrentItem): boolean =>
-    after === null || compareOrder(orderOf(item.listed.name, item.listed.kind), after) > 0
   return {
     async peek() {
-      pages ??= walkPages(context, pass, after === null ? 0 : ((await findPage(context, pass, after)) ?? 0))
       for (;;) {
         const item = items[next]
-        if (item !== undefined && isBehind(item)) return item
-        if (item !== undefined) {
-          next += 1
-          continue
-        }
+        if (item !== undefined) return item
         const page = await pages.next()
         if (page.done === true) return null
-        items = page.value.items
+        items = page.value
         next = 0
       }
     },

@@ -4,7 +4,7 @@ import { contentBytes } from '#libs/domain/plan'
 import type { ChunkDigest, FoundDigest, ReportLeaf } from '#libs/report/leaf'
 import type { JobRow } from '#schemas/rows'
 import { type CurrentItem, createEvidenceReader, type Evidence, type ItemContext } from './item-reader.ts'
-import { walkPages } from './page-walk.ts'
+import { walkStanding } from './page-walk.ts'
 
 const isProven = (item: CurrentItem): boolean => item.outcome === 'verified' || item.outcome === 'already_there'
 
@@ -44,7 +44,7 @@ export async function* reportLeaves(
 ): AsyncGenerator<ReportLeaf> {
   const evidence = createEvidenceReader(context)
   const isCancelled = job.isLastPassCancelled && job.passesCompleted === job.pass
-  for await (const { items } of walkPages(context, job.pass)) {
+  for await (const items of walkStanding(context, job.pass, null)) {
     for (const item of items) yield leafOf(item, await evidence.of(item), isCancelled)
   }
 }

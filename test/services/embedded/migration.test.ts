@@ -164,3 +164,22 @@ test('what was moved before a job was cancelled can be verified', async () => {
   const next = await world.run()
   assert.deepEqual(plain(next.tally.verified), all)
 })
+
+test('a pass that was cancelled before it listed anything leaves every item known to the next one', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  const first = await world.run()
+  const event = { type: 'JobCancelled', job: 'job', at: 0, writer: 'person', sequence: 1, software: 'test' } as const
+  const value = encodeEvent({ ...event, actor: 'person', reason: '' })
+  world.target.store.faults = ({ operation }) => {
+    if (operation === 'probe')
+      void world.log.append([{ topic: 'jobs', partition: 0, key: Buffer.from('cancel'), value }])
+    return null
+  }
+  assert.equal((await world.run()).job.isLastPassCancelled, true)
+  world.target.store.faults = () => null
+  const third = await world.run()
+  assert.deepEqual(plain(third.tally.listed), all)
+  assert.deepEqual(plain(third.tally.verified), all)
+  assert.equal(third.tally.sourceBytesRead, first.tally.sourceBytesRead)
+})
