@@ -1,5 +1,5 @@
 // Exit codes are a promise to scripts: numbers never change their meaning. libs/domain/report.ts decides which one a run
-// ends with; the words stand here once, for help, the last lines of a run and docs/options.md.
+// ends with; the words stand here once, for help, the last lines of a run, docs/options.md and docs/errors.md.
 import type { ExitCode } from '#libs/domain/report'
 
 const meanings: Readonly<Record<ExitCode, string>> = {
