@@ -7,6 +7,8 @@
 // * `list` is resumable from its cursor in another process, also when the entry it names has gone.
 // * What cannot be read is an entry with an outcome and a code, never an absence (I2): an unreadable directory is
 //   failed(SOURCE_UNREADABLE), a device is skipped(SPECIAL_FILE), another file system is skipped(OTHER_FILE_SYSTEM).
+// * A directory that was listed as readable and cannot be read on has no place left to say so: `list` throws
+//   SOURCE_UNREADABLE or SOURCE_READ_ERROR, and the same cursor may be asked again.
 // * Links are never followed, neither at the end of a name nor in the middle of it.
 // * `read` fills the whole buffer or throws: a read that ends early is SOURCE_SHORT_READ, not an end.
 // * `open` throws SOURCE_CHANGED unless the identity is the expected one, and `confirm` after the last byte does the same.
@@ -40,9 +42,9 @@ export interface SourceDescription {
 }
 
 export interface ItemReader {
-  /** Fills `buffer` from `offset` of the item. Throws SOURCE_SHORT_READ, SOURCE_UNREADABLE. */
+  /** Fills `buffer` from `offset` of the item. Throws SOURCE_SHORT_READ, SOURCE_UNREADABLE, SOURCE_READ_ERROR. */
   read(buffer: Buffer, offset: number, signal: AbortSignal): Promise<void>
-  /** Throws SOURCE_CHANGED when the item is no longer the version that was opened. */
+  /** Throws SOURCE_CHANGED when the item is no longer the version that was opened, SOURCE_READ_ERROR when it cannot tell. */
   confirm(): Promise<void>
   close(): Promise<void>
 }
@@ -56,10 +58,11 @@ export interface ListLimits {
 export interface Source {
   /** Throws SOURCE_MISSING, SOURCE_UNREADABLE, SOURCE_NOT_A_TREE. */
   describe(): Promise<SourceDescription>
+  /** The next entries behind the cursor. Throws SOURCE_UNREADABLE, SOURCE_READ_ERROR. */
   list(cursor: Bytes | null, limits: ListLimits, signal: AbortSignal): Promise<SourcePage>
   /** The entry as it is now; null when it is gone. */
   look(name: Bytes): Promise<SourceEntry | null>
-  /** Opens a regular file for reading. Throws SOURCE_CHANGED, SOURCE_VANISHED, SOURCE_UNREADABLE. */
+  /** Opens a regular file for reading. Throws SOURCE_CHANGED, SOURCE_VANISHED, SOURCE_UNREADABLE, SOURCE_READ_ERROR. */
   open(name: Bytes, expected: Identity): Promise<ItemReader>
   close(): Promise<void>
 }
