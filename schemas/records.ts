@@ -157,7 +157,10 @@ export const selectionRule = record('SelectionRule', { action: word<'include' | 
 export const jobRequest = record('JobRequest', {
   source: string,
   target: string,
-  /** Endpoint, region, path style and the like; never credentials. */
+  /**
+   * How the target is reached (endpoint, region) and what is set on every object (storage class, encryption, metadata,
+   * tags; libs/domain/object-options.ts); never credentials.
+   */
   targetOptions: mapOf(string),
   layout: word<'objects'>(),
   chunkBytes: long,
@@ -192,7 +195,7 @@ export const runSettings = record('RunSettings', {
 })
 export type RunSettings = TypeOf<typeof runSettings>
 
-/** What the target can do, found by trying (architecture.md "Fence at the target"). */
+/** What the target can do, found by trying (architecture.md "From source to proof"). */
 export const targetAbilities = record('TargetAbilities', {
   kind: word<'files' | 's3' | 'memory'>(),
   /** Nothing was found under the job's prefix: no look before the first write. */

@@ -39,7 +39,7 @@ export const schemaIds: Readonly<Record<EventType, number>> = {
 
 export const eventTypes = Object.keys(schemaIds) as readonly EventType[]
 
-/** Events stay under this size in every log (architecture.md "Topics"). */
+/** Events stay under this size in every log (docs/events.md). */
 export const eventBytesMax = 512 * 1024
 const headerBytes = 5
 

@@ -125,7 +125,7 @@ function planUploads(page: UnplannedPage, room: Room): { tasks: CoordinatorTask[
     if (row?.opened?.code != null || row?.isSuperseded === true) continue
     if (row?.opened == null) {
       isComplete = false
-      // The window gates the start of an upload; one may overshoot it (events.md "Sizes").
+      // The window gates the start of an upload; one may overshoot it.
       if (room.chunks <= 0 || room.bytes <= 0 || room.uploads <= 0) return { tasks, isComplete }
       room.chunks -= chunks
       room.bytes -= page.event.items[index]?.identity.size ?? 0

@@ -3,7 +3,6 @@
 import type { ItemKind, ListedItem, PageCounts } from '#schemas/records'
 
 export const MiB = 1024 * 1024
-export const chunkBytesDefault = 64 * MiB
 /** S3 takes parts of 5 MiB to 5 GiB, at most 10,000 of them. */
 export const partsMax = 10_000
 export const packEntriesMax = 1_000

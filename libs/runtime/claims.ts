@@ -2,7 +2,6 @@
 
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
-import { partitionId } from '#libs/log/event-log'
 import type { Draft, Topic } from '#schemas/events'
 import { appendAndFold, type RoleContext } from './role.ts'
 
@@ -12,9 +11,6 @@ export interface Claim {
   readonly claim: string
   readonly epoch: number
 }
-
-/** Claims of one process, by `topic/partition`. */
-export type Claims = ReadonlyMap<string, Claim>
 
 /** Tries before a claim that others win again and again is given up. */
 const claimTriesMax = 5
@@ -40,11 +36,4 @@ export async function claimPartition(
     if (row?.claim === claim) return { topic, partition, claim, epoch: row.epoch }
   }
   throw new WaybillError('JOB_HELD', { topic, partition })
-}
-
-/** The claim on a partition; a role without it must not act. Throws JOB_HELD. */
-export function claimOn(claims: Claims, topic: Topic, partition: number): Claim {
-  const claim = claims.get(partitionId(topic, partition))
-  if (claim === undefined) throw new WaybillError('JOB_HELD', { topic, partition })
-  return claim
 }

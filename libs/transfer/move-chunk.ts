@@ -1,5 +1,5 @@
-// Moves the bytes of one leased chunk and says what came of it, as an event (architecture.md "Moving bytes", rules 3, 5,
-// 7, 8). Retries of single requests are wrappers around the ports; here a request has failed for good, and what is left
+// Moves the bytes of one leased chunk and says what came of it, as an event (architecture.md "From source to proof", rules
+// 3, 5, 7, 8). Retries of single requests are wrappers around the ports; here a request has failed for good, and what is left
 // to decide is whom the failure belongs to: an item, or the whole attempt.
 //
 // Traps:

@@ -1,5 +1,5 @@
 // Listing: the source's walk becomes pages. A later pass walks the previous pass's pages beside it, so that what is
-// unchanged and verified is only named (architecture.md "Rows in the store").
+// unchanged and verified is only named (its place in the log is carried).
 
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'

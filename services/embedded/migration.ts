@@ -1,4 +1,4 @@
-// Every role of one job in one process, over one log and one store (architecture.md "embedded"). Knows ports only: the
+// Every role of one job in one process, over one log and one store (architecture.md "The idea"). Knows ports only: the
 // same code runs on files and RocksDB, and in simulation on memory and a virtual clock.
 
 import type { Wish } from '#libs/domain/decide-coordinator'

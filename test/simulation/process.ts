@@ -331,7 +331,7 @@ export class SimulatedProcess {
           open: (request, signal) => call(signal, () => uploads.open(request, signal)),
           seal: (request, signal) => call(signal, () => uploads.seal(request, signal)),
           abort: (key, upload, signal) => call(signal, () => uploads.abort(key, upload, signal)),
-          sweep: (isLive, signal) => call(signal, () => uploads.sweep(isLive, signal)),
+          sweep: (mayAbort, signal) => call(signal, () => uploads.sweep(mayAbort, signal)),
           finishDirectories: (entries, signal) => call(signal, () => uploads.finishDirectories(entries, signal)),
           close: () => uploads.close(),
         }

@@ -1,4 +1,4 @@
-// Writes whole items and parts of uploads (architecture.md "Files as target").
+// Writes whole items and parts of uploads (architecture.md "From source to proof").
 //
 // Durable means: after `settle` for whole items, after `writePart` for parts. A settle of many files is one syncfs (18 ms
 // and 2 us of CPU a file for 1,000 x 16 KiB, against 140 ms and 100 us with one fdatasync a file, measured on ext4); of
