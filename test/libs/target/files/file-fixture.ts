@@ -8,6 +8,7 @@ import { openFileTarget } from '#libs/target/files/file-target'
 import type { Condition, ObjectDress, PutRequest, Target } from '#libs/target/target'
 import type { ItemKind, TargetAbilities } from '#schemas/records'
 import { digestOf, neverAborted } from '#test/contracts/target-fixture'
+import { removeHostileTree } from '#test/support/hostile-tree'
 
 export const job = 'a-job'
 export const isRoot = process.getuid?.() === 0
@@ -28,7 +29,7 @@ export function request(key: string | Buffer, body: string | Buffer, more: Parti
 /** A new folder, removed after the test. */
 export function scratch(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'waybill-target-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  t.after(() => removeHostileTree(folder))
   return folder
 }
 
