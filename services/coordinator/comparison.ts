@@ -7,11 +7,16 @@ import type { PlacedDraft } from '#libs/log/event-writer'
 import { type CurrentItem, createEvidenceReader, type EvidenceReader } from '#libs/projection/item-reader'
 import { walkItems } from '#libs/projection/page-walk'
 import type { TargetObject } from '#libs/target/target'
+import { noBytes } from '#schemas/avro'
 import type { DifferingObject } from '#schemas/records'
 import { type CoordinatorContext, jobRowOf, onListings } from './context.ts'
 
 const objectsAtOnce = 1_000
 const strangersNamed = 20
+/** Bound on what one event says of differing objects: a target that was emptied misses every item of the job at once. */
+const differingBytesMax = 256 * 1024
+/** Fields of a differing object beside its key, generously. */
+const differingFieldBytes = 160
 
 interface Found {
   readonly size: number
@@ -37,11 +42,19 @@ async function judge(
 interface Comparison {
   readonly differing: DifferingObject[]
   readonly strangers: Buffer[]
+  /** Name up to which was compared, because one event holds no more; null: the whole range was. */
+  cutAt: Buffer | null
 }
 
 const orderOfObject = (object: TargetObject): Buffer => orderOf(object.key, object.kind)
 
-/** Compares the next objects of the target's listing with the items that lie in the same range of names. */
+const isBehind = (order: Buffer, after: Buffer | null): boolean => after === null || compareOrder(order, after) > 0
+const isUpTo = (order: Buffer, bound: Buffer | null): boolean => bound === null || compareOrder(order, bound) <= 0
+
+/**
+ * Compares the next objects of the target's listing with the items that lie in the same range of names, up to the range's
+ * end or until what differs fills an event.
+ */
 async function compareRange(
   context: CoordinatorContext,
   objects: readonly TargetObject[],
@@ -50,18 +63,16 @@ async function compareRange(
 ): Promise<Comparison> {
   const { pass } = await jobRowOf(context)
   const evidence = createEvidenceReader(context.items)
-  const result: Comparison = { differing: [], strangers: [] }
+  const result: Comparison = { differing: [], strangers: [], cutAt: null }
+  let differingBytes = 0
   const walk = walkItems(context.items, pass, range.after)
-  const note = async (item: CurrentItem, found: Found | null): Promise<void> => {
-    const reason = await judge(evidence, item, found)
+  const note = async (item: CurrentItem, object: Found | null): Promise<void> => {
+    const reason = await judge(evidence, item, object)
     if (reason === null) return
-    const key = context.keys.keyOf(item.listed.name, item.listed.kind)
-    result.differing.push({
-      key: 'key' in key ? key.key : item.listed.name,
-      item: item.listed.item,
-      reason,
-      place: item.place,
-    })
+    const found = context.keys.keyOf(item.listed.name, item.listed.kind)
+    const key = 'key' in found ? found.key : item.listed.name
+    result.differing.push({ key, item: item.listed.item, reason, place: item.place })
+    differingBytes += key.length + differingFieldBytes
   }
   // An encoded key sorts elsewhere than its name: those objects are asked for one by one.
   const plain = objects.filter(({ key }) => !context.keys.isEncoded(key))
@@ -70,8 +81,9 @@ async function compareRange(
     signal.throwIfAborted()
     const item = await walk.peek()
     const order = item === null ? null : orderOf(item.listed.name, item.listed.kind)
-    const isWithin = order !== null && (range.bound === null || compareOrder(order, range.bound) <= 0)
-    const object = plain[next]
+    const isWithin = order !== null && isUpTo(order, result.cutAt ?? range.bound)
+    const listed = plain[next]
+    const object = listed !== undefined && isUpTo(orderOfObject(listed), result.cutAt) ? listed : undefined
     if (item === null || order === null || !isWithin) {
       if (object === undefined) return result
       result.strangers.push(object.key)
@@ -86,6 +98,7 @@ async function compareRange(
       if (side > 0 && object !== undefined) result.strangers.push(object.key)
       else await note(item, side === 0 && object !== undefined ? object : null)
     }
+    if (isWithin && differingBytes >= differingBytesMax) result.cutAt ??= order
   }
 }
 
@@ -96,6 +109,13 @@ async function findOne(context: CoordinatorContext, item: CurrentItem, signal: A
   return state === null ? null : { size: state.size, tag: null }
 }
 
+/** Name up to which a page of the target's listing is compared; null: to the end. Never before what was compared. */
+function boundOf(last: TargetObject | undefined, isEnd: boolean, after: Buffer | null): Buffer | null {
+  if (isEnd) return null
+  const order = last === undefined ? noBytes : orderOfObject(last)
+  return isBehind(order, after) ? order : after
+}
+
 export async function compareTarget(
   context: CoordinatorContext,
   page: number,
@@ -104,21 +124,23 @@ export async function compareTarget(
   const { pass } = await jobRowOf(context)
   const row = await context.projection.rows.get(keyOf.listing(context.job, pass))
   const isFirst = row === undefined || row.compared.isDone || row.compared.pages === 0
-  const listed = await context.survey.list(isFirst ? null : (row?.compared.cursor ?? null), objectsAtOnce, signal)
-  const last = listed.objects.at(-1)
-  const isLast = listed.cursor === null
+  const from = isFirst ? null : (row?.compared.cursor ?? null)
   const after = isFirst ? null : (row?.compared.through ?? null)
-  const bound = isLast ? null : last === undefined ? after : orderOfObject(last)
-  const { differing, strangers } = await compareRange(context, listed.objects, { after, bound }, signal)
+  const { objects, cursor } = await context.survey.list(from, objectsAtOnce, signal)
+  const bound = boundOf(objects.at(-1), cursor === null, after)
+  // After a cut the same objects are listed again, and what corrections have put there since.
+  const fresh = objects.filter((object) => isBehind(orderOfObject(object), after))
+  const { differing, strangers, cutAt } = await compareRange(context, fresh, { after, bound }, signal)
+  const compared = fresh.filter((object) => isUpTo(orderOfObject(object), cutAt))
   const event = {
     type: 'TargetListed',
     pass,
     page,
-    cursor: listed.cursor,
-    through: bound,
-    isLast,
-    objects: listed.objects.length,
-    bytes: listed.objects.reduce((sum, object) => sum + object.size, 0),
+    cursor: cutAt === null ? cursor : from,
+    through: cutAt ?? bound,
+    isLast: cutAt === null && cursor === null,
+    objects: compared.length,
+    bytes: compared.reduce((sum, object) => sum + object.size, 0),
     differing,
     strangers: strangers.length,
     strangerSamples: strangers.slice(0, strangersNamed),

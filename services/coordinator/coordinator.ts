@@ -44,11 +44,26 @@ export function createCoordinator(options: CoordinatorOptions): Role<Coordinator
   return {
     name: 'coordinator',
     keyOf: coordinatorTaskKey,
-    decide: async () => decideCoordinator(await readSlice(options, pages)),
+    decide: async () => {
+      const version = options.projection.version()
+      const tasks = decideCoordinator(await readSlice(options, pages))
+      // Rows are read one after the other. With a commit in between some show what others do not yet, and a pass could
+      // be found complete that still owes a correction.
+      return options.projection.version() === version ? tasks : tasks.filter(({ kind }) => !concluding.has(kind))
+    },
     perform: (task, signal) => perform(options, lister, task, signal),
     recover: (task, error) => recover(options, task, error),
   }
 }
+
+/** Tasks that follow from nothing being left to do: they need rows of one state. */
+const concluding: ReadonlySet<CoordinatorTask['kind']> = new Set([
+  'openPass',
+  'openRound',
+  'finishDirectories',
+  'compare',
+  'completePass',
+])
 
 type PageCache = (id: string) => Promise<EventOf<'ItemsListed'> | null>
 

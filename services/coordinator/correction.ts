@@ -9,6 +9,7 @@ import { type CurrentItem, createEvidenceReader, currentItemAt, readPage } from 
 import type { SourceEntry } from '#libs/source/source'
 import type { ListedItem } from '#schemas/records'
 import { type CoordinatorContext, jobRowOf, onListings } from './context.ts'
+import { ownBytes, pageBytesMax } from './judgement.ts'
 
 interface Correction {
   readonly page: number
@@ -107,10 +108,15 @@ export async function correctItems(
   const job = await jobRowOf(context)
   const packBytes = job.request.chunkBytes
   const items: ListedItem[] = []
+  let bytes = 0
   for (const owed of task.items) {
     signal.throwIfAborted()
+    // What does not fit is still owed, and comes with the next page.
+    if (bytes >= pageBytesMax) break
     const item = await correctItem(context, owed, packBytes)
-    if (item !== null) items.push(item)
+    if (item === null) continue
+    items.push(item)
+    bytes += ownBytes(item)
   }
   if (items.length === 0) return []
   const kind = task.isRepair ? 'repair' : 'relist'

@@ -8,6 +8,17 @@ import type { JobRequest, ListedItem, Outcome, TargetAbilities } from '#schemas/
 /** Bounds of one look into the source: a page holds 1,000 items and 256 KiB encoded, with room for vanished ones. */
 export const listLimits = { entriesMax: 900, nameBytesMax: 96 * 1024 } as const
 
+/**
+ * Bound on what the items of one page take beside their fixed fields, vanished ones and parents included: with those of
+ * 1,000 items (some 230 bytes each) the page stays well under the 512 KiB of an event.
+ */
+export const pageBytesMax = 128 * 1024
+
+/** Encoded bytes of an item beside its fixed fields. */
+export function ownBytes({ name, link, bad }: Pick<ListedItem, 'name' | 'link' | 'bad'>): number {
+  return name.length + (link?.length ?? 0) + (bad?.length ?? 0) * 2
+}
+
 export interface JudgedBy {
   readonly keys: KeyEncoding
   readonly request: Pick<JobRequest, 'symlinks' | 'storesEntries' | 'chunkBytes'>

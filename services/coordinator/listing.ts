@@ -13,7 +13,7 @@ import { noBytes } from '#schemas/avro'
 import type { ListedItem, Outcome } from '#schemas/records'
 import type { JobRow } from '#schemas/rows'
 import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context.ts'
-import { type FreshItem, freshItem, listLimits } from './judgement.ts'
+import { type FreshItem, freshItem, listLimits, ownBytes, pageBytesMax } from './judgement.ts'
 import { withParents } from './parents.ts'
 
 /** Items of a page (architecture.md "Words"). */
@@ -149,7 +149,8 @@ export class Lister {
     const behind = listed.entries.filter((entry) => isBehind(entry, walk.last))
     const entries = await withParents(this.#context.source, behind, walk.last)
     let next = 0
-    while (items.length < itemsMax) {
+    let bytes = 0
+    while (items.length < itemsMax && bytes < pageBytesMax) {
       const entry = entries[next] ?? null
       const before = await walk.previous.peek()
       const side = sideOf(entry, before, listed.bound)
@@ -159,6 +160,7 @@ export class Lister {
       const id = `${walk.pass}.${page}.${items.length}`
       const item = await this.#itemOf(job, id, side === 'gone' ? null : entry, side === 'new' ? null : before)
       items.push(item)
+      bytes += ownBytes(item)
       walk.last = orderOf(item.name, item.kind)
     }
     return { items, isCut: true }
