@@ -34,10 +34,10 @@ export interface Projection {
   readonly rows: RowReader
   /** Next position to fold, by partition. */
   positions(): Positions
-  /** Rises with every commit. */
+  /** Rises when a commit begins and when it ends: rows read at different versions may show different states. */
   version(): number
   counts(): FoldCounts
-  /** Resolves at the next commit after `version`; rejects with the signal's reason. */
+  /** Resolves once a commit began or ended after `version`; rejects with the signal's reason. */
   changed(version: number, signal: AbortSignal): Promise<void>
   /** Resolves once the position of that partition is folded. */
   foldedUpTo(topic: Topic, partition: number, position: number, signal: AbortSignal): Promise<void>
@@ -224,6 +224,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
       next.set(partitionId(entry.record.topic, entry.record.partition), entry.record.position + 1)
     }
     const encoded = encodeRows(cache, changed)
+    version += 1
     await reader.commit(encoded, () => store.commit(changesOf(encoded, next)))
     // Only now: who waits for a position reads the store next, and must find its event there.
     positions = next

@@ -183,7 +183,8 @@ async function waitForEnd(
     if (job !== undefined) {
       const isRead = job.round >= aim.round && provenSince(tally, job.round) >= tally.readable
       const isComplete = aim.wish === 'verify' ? isRead : job.passesCompleted >= aim.pass
-      if (isComplete) return { job, tally, isComplete }
+      // Row and tally must be of one state, or the report would be short of what came with the end.
+      if (isComplete && projection.version() === version) return { job, tally, isComplete }
       if (job.control === 'paused') return { job, tally, isComplete: false }
     }
     await projection.changed(version, signal)

@@ -8,7 +8,7 @@ import { job } from './scenario.ts'
 /** The record of one command; `sequence` rises from call to call. */
 export function commandRecord(chance: Chance, sequence: number): NewRecord {
   const envelope = { job, at: 0, writer: 'person', sequence, software: 'test', actor: 'person', reason: 'simulation' }
-  const kind = chance.weighted({ pause: 4, resume: 2, limits: 2, cancel: 1 })
+  const kind = chance.weighted({ pause: 4, resume: 2, limits: 2, cancel: 2 })
   const events: Readonly<Record<typeof kind, WaybillEvent>> = {
     pause: { type: 'JobPaused', ...envelope, code: null },
     resume: { type: 'JobResumed', ...envelope },

@@ -133,7 +133,7 @@ export class World {
   async surround(): Promise<void> {
     const { chance, scenario } = this
     if (!this.isFaulty() || !chance.happens(scenario.aroundChance)) return
-    const kind = chance.weighted({ source: 5, target: 5, duplicate: 4, forged: 4, command: 0.5 })
+    const kind = chance.weighted({ source: 5, target: 5, duplicate: 4, forged: 4, command: 1 })
     switch (kind) {
       case 'source':
         this.strike('source changed', this.source.change())
@@ -148,6 +148,8 @@ export class World {
         await this.#forge()
         break
       case 'command': {
+        // Nobody commands a job that is not accepted yet.
+        if (this.check.model.pass === 0) return
         this.#commands += 1
         const record = commandRecord(chance, this.#commands)
         this.strike('command', record.key.toString())

@@ -9,37 +9,10 @@ import {
   type UnplannedPage,
 } from '#libs/domain/decide-coordinator'
 import { emptyListing, emptyPage, emptyTally, emptyUpload } from '#libs/domain/rows'
-import type { JobRow, OwedCorrection, UploadRow } from '#schemas/rows'
+import type { OwedCorrection, UploadRow } from '#schemas/rows'
 import { smallRequest } from '#test/support/memory-migration'
+import { accepted } from './accepted-job.ts'
 import { listedItem, packPlace, page } from './history.ts'
-
-const accepted: JobRow = {
-  request: smallRequest,
-  control: 'running',
-  controlActor: '',
-  controlReason: '',
-  controlCode: null,
-  throughputBytesPerSecond: null,
-  sourcePeakBytesPerSecond: null,
-  workersMax: null,
-  priority: 'normal',
-  abilities: null,
-  findings: [],
-  sourceRoot: '',
-  readView: '',
-  pass: 1,
-  passesCompleted: 0,
-  isLastPassCancelled: false,
-  probedForPass: 1,
-  lastPage: null,
-  vanished: 0,
-  listingFindings: [],
-  round: 1,
-  roundCause: 'first',
-  mayRepair: true,
-  roundPass: 0,
-  commands: [],
-}
 
 const idle: CoordinatorSlice = {
   job: accepted,
