@@ -116,11 +116,6 @@ function foldItem(rows: Rows, event: EventOf<'ItemsListed'>, index: number, plac
   if (item.carried !== null) return
   const bytes = contentBytes(item)
   if (item.previous !== null) supersede(rows, event.job, item.item, item.previous)
-  const outcomes: Sums['outcomes'] = [
-    { outcome: 'listed', items: 1, bytes },
-    ...(item.outcome !== null && isFinalOutcome(item.outcome) ? [{ outcome: item.outcome, items: 1, bytes }] : []),
-  ]
-  changeTally(rows, event.job, (tally) => addSums(tally, { outcomes }))
   if (item.code !== null) countCode(rows, event.job, item.code)
   const place = placeOfItem(event, index, places)
   if (item.generation > 1) noteCorrection(rows, event, item, place)
@@ -129,6 +124,21 @@ function foldItem(rows: Rows, event: EventOf<'ItemsListed'>, index: number, plac
     const listed: UploadRow = { ...before, isListed: true, firstChunk: place.chunk, chunks: place.count, bytes }
     setUpload(rows, event.job, item.item, item.generation, listed)
   }
+}
+
+/** What a page adds to the tally: the items that it names anew, and the outcomes that it settles. */
+function pageSums(event: EventOf<'ItemsListed'>): Sums['outcomes'] {
+  const sums = new Map<Sums['outcomes'][number]['outcome'], { items: number; bytes: number }>()
+  const add = (outcome: Sums['outcomes'][number]['outcome'], bytes: number): void => {
+    const sum = sums.get(outcome) ?? { items: 0, bytes: 0 }
+    sums.set(outcome, { items: sum.items + 1, bytes: sum.bytes + bytes })
+  }
+  for (const item of event.items) {
+    if (item.carried !== null) continue
+    add('listed', contentBytes(item))
+    if (item.outcome !== null && isFinalOutcome(item.outcome)) add(item.outcome, contentBytes(item))
+  }
+  return [...sums].map(([outcome, sum]) => ({ outcome, ...sum }))
 }
 
 function foldListed(rows: Rows, event: EventOf<'ItemsListed'>, at: RecordPlace): Verdict {
@@ -163,7 +173,8 @@ function foldListed(rows: Rows, event: EventOf<'ItemsListed'>, at: RecordPlace):
   })
   if (hasChunks) rows.set(keyOf.unplanned(event.job, event), { chunk: pageIdOf(event) })
   for (const index of event.items.keys()) foldItem(rows, event, index, places)
-  changeTally(rows, event.job, (tally) => addSums(tally, { counts: { ...noCounts, chunksNamed: event.counts.chunks } }))
+  const counts = { ...noCounts, chunksNamed: event.counts.chunks }
+  changeTally(rows, event.job, (tally) => addSums(tally, { counts, outcomes: pageSums(event) }))
   return folded
 }
 
