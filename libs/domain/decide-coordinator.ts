@@ -184,12 +184,13 @@ function finishTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
     return [{ kind: 'openRound', round: job.round + 1, cause: 'reconcile' }]
   }
   if (job.roundPass === job.pass && provenSince(tally, job.round) < tally.readable) return []
-  if (!listing.directoriesDone) return [{ kind: 'finishDirectories', page: listing.directoryPages }]
   if (job.request.reconcile !== 'none') {
     const { compared } = listing
     const isCurrent = compared.isDone && listing.comparedPages === listing.pages
     if (!isCurrent) return [{ kind: 'compare', page: compared.pages }]
   }
+  // Last of all: what a comparison has repaired changed the times of the directories that hold it.
+  if (!listing.directoriesDone) return [{ kind: 'finishDirectories', page: listing.directoryPages }]
   return [{ kind: 'completePass', isCancelled: false }]
 }
 

@@ -13,7 +13,8 @@ function phaseOf(job: JobRow, listing: ListingRow, tally: TallyRow): Phase {
   if (job.probedForPass < job.pass) return 'starting'
   if (tally.chunksPlanned === 0 && job.lastPage === null) return 'scanning'
   if (job.lastPage === null || pendingOf(tally).items > 0 || tally.owed > 0) return 'moving'
-  return listing.directoriesDone && listing.compared.isDone ? 'finishing' : 'reconciling'
+  const isCompared = listing.compared.isDone && listing.comparedPages === listing.pages
+  return isCompared || job.request.reconcile === 'none' ? 'finishing' : 'reconciling'
 }
 
 function limitOf(
