@@ -11,14 +11,31 @@ import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context
 /** Failed directories named in one event. */
 const failedNamed = 50
 
+interface FinalPages {
+  readonly pass: number
+  readonly pages: readonly number[]
+}
+
+/** Read once a pass: directories are finished page by page, and each asks for the place of its page. */
+const finalPagesOf = new WeakMap<CoordinatorContext, FinalPages>()
+
+/** Numbers of the walked pages of a pass whose listing has ended, so that they change no more. */
+async function finalPages(context: CoordinatorContext, pass: number): Promise<readonly number[]> {
+  const known = finalPagesOf.get(context)
+  if (known?.pass === pass) return known.pages
+  const pages: number[] = []
+  for await (const page of walkedPages(context.items, pass)) pages.push(page)
+  finalPagesOf.set(context, { pass, pages })
+  return pages
+}
+
 /** Number of the walked page that lies `back` pages before the last one, and whether it is the first. */
 async function pageFromEnd(
   context: CoordinatorContext,
   pass: number,
   back: number,
 ): Promise<{ page: number; isFirst: boolean } | null> {
-  const pages: number[] = []
-  for await (const page of walkedPages(context.items, pass)) pages.push(page)
+  const pages = await finalPages(context, pass)
   const index = pages.length - 1 - back
   const page = pages[index]
   return page === undefined ? null : { page, isFirst: index === 0 }
