@@ -126,6 +126,11 @@ export const keyOf = {
   rate: (source: string): Key<'rate'> => `rate/${encodeURIComponent(source)}`,
 }
 
+/** What the keys of one partition's ready list begin with. */
+export function readyPrefixOf(kind: 'leasable' | 'verifiable', partition: number, job: string): string {
+  return `${kind}/${partitionOrder(partition)}/${job}/`
+}
+
 /** What the keys of all generations of an item begin with. */
 export function uploadPrefixOf(job: string, item: string): string {
   return `upload/${job}/${orderOfId('', item)}/`

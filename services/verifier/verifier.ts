@@ -2,7 +2,7 @@
 // claims nothing: a result names generation, seal and round, and joins by them.
 
 import { codeOf, errorCatalogue } from '#libs/domain/errors'
-import { chunkIdOf, keyOf, parseChunkId, parseChunkKey, parseUploadKey } from '#libs/domain/keys'
+import { chunkIdOf, keyOf, parseChunkId, parseChunkKey, parseUploadKey, readyPrefixOf } from '#libs/domain/keys'
 import { wasTransferred } from '#libs/domain/rows'
 import { isSampled } from '#libs/domain/sampling'
 import { provenSince } from '#libs/domain/tally'
@@ -92,7 +92,7 @@ class ChunkFinder {
   async *#whole(): AsyncGenerator<string> {
     const { projection, job, partitions, chunksMax } = this.#options
     for (const partition of partitions) {
-      const prefix = `verifiable/${String(partition).padStart(6, '0')}/${job}/`
+      const prefix = readyPrefixOf('verifiable', partition, job)
       for (const { row } of await projection.rows.slice('verifiable', prefix, chunksMax * 2)) yield row.chunk
     }
   }

@@ -1,7 +1,7 @@
 // The worker of one job: leases chunks of its partitions and moves them. Bytes start after the lease came back (rule 3).
 
 import { codeOf } from '#libs/domain/errors'
-import { keyOf, parseChunkId, parseChunkKey } from '#libs/domain/keys'
+import { keyOf, parseChunkId, parseChunkKey, readyPrefixOf } from '#libs/domain/keys'
 import { reportEveryMs } from '#libs/domain/rate'
 import { retryDelayMs } from '#libs/domain/retry'
 import type { EventLog } from '#libs/log/event-log'
@@ -142,7 +142,7 @@ class WorkDesk {
     if (job.control !== 'running' || !hasGrant) return moves
     const free = chunksMax - partition.leased.length
     if (free <= 0) return moves
-    const prefix = `leasable/${String(claim.partition).padStart(6, '0')}/${this.#options.job}/`
+    const prefix = readyPrefixOf('leasable', claim.partition, this.#options.job)
     const ready = await projection.rows.slice('leasable', prefix, chunksMax * 2)
     const rested = ready.filter(({ row }) => (this.#restUntil.get(row.chunk) ?? 0) <= clock.monotonic())
     const leases: WorkerTask[] = []
