@@ -34,6 +34,13 @@ async function startOf(log: EventLog): Promise<number> {
   throw new Error('the log of a job with a row has no record')
 }
 
+/** Directories that could not be finished, counted by reason. */
+function directoryNotes({ directoriesFailed }: ListingRow): readonly string[] {
+  const counts = new Map<string, number>()
+  for (const code of directoriesFailed) counts.set(code, (counts.get(code) ?? 0) + 1)
+  return [...counts].map(([code, count]) => `mode, owner or times of ${count} directories not set: ${code}`)
+}
+
 function reconciliationOf(job: JobRow, listing: ListingRow): ReportFacts['reconciliation'] {
   const { reconcile } = job.request
   const { compared } = listing
@@ -85,7 +92,7 @@ export async function reportFacts(from: FactSources): Promise<ReportFacts> {
     reconciliation: reconciliationOf(job, listing),
     vanished: job.vanished,
     findings: findingsOf(job, tally),
-    notes: [...job.findings, ...job.listingFindings, ...listing.directoriesFailed],
+    notes: [...job.findings, ...job.listingFindings, ...directoryNotes(listing)],
     configuration: reportMembers(request),
     abilities: job.abilities === null ? null : reportMembers(job.abilities),
   }

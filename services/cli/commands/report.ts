@@ -111,9 +111,17 @@ function checkedText(path: string, { header, verdict, footer, signature }: Check
 }
 
 /** Exit code 0: the report is genuine, whatever it says; REPORT_INVALID (11) else. */
+/** Pages and tables are made from a report for people to read; they hold no signature to check. */
+function refuseRendering(path: string): void {
+  const ending = /\.(html?|csv)$/i.exec(path)?.[1]
+  if (ending === undefined) return
+  throw new WaybillError('USAGE', { problem: `a report in ${ending} cannot be checked: give its ndjson or json form` })
+}
+
 export const reportVerify: Command = async ({ words, settings, terminal }) => {
   const [path = ''] = words
   const publicKey = settings['public-key'] === null ? null : await loadPublicKey(settings['public-key'])
+  refuseRendering(path)
   const checked = await verifyReport(path, { publicKey })
   const { header, verdict, footer, signature } = checked
   const told = {
