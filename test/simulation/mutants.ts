@@ -83,13 +83,13 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a short read is taken for the end',
     file: 'libs/transfer/read-source.ts',
-    from: 'await run.source((signal) => reader.read(slice, offset, signal))',
-    to: 'await run.source((signal) => reader.read(slice, offset, signal)).catch(() => undefined)',
+    from: 'await reader.read(buffer, extent.offset, signal)',
+    to: 'await reader.read(buffer, extent.offset, signal).catch(() => undefined)',
   },
   {
     name: 'the identity is not compared after the last byte',
     file: 'libs/transfer/read-source.ts',
-    from: 'await run.source(() => reader.confirm())',
+    from: 'await reader.confirm()',
     to: '',
   },
   {

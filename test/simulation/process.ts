@@ -290,6 +290,10 @@ export class SimulatedProcess {
         if (verified !== null) {
           world.violate({ invariant: 'I4', text: `${name.toString('latin1')} is read at ${offset} after ${verified}` })
         }
+        if (world.isFaulty() && world.chance.happens(world.scenario.callChance / 2)) {
+          world.strike('source changed while read', name.toString('latin1'))
+          world.source.rewrite(name)
+        }
         const code = world.chance.happens(0.5) ? 'SOURCE_READ_ERROR' : 'SOURCE_SHORT_READ'
         return this.#call(() => this.#faultySource(code, () => reader.read(buffer, offset, signal)), signal)
       },

@@ -92,6 +92,14 @@ export class SourceSide {
     return `${kind} ${name}`
   }
 
+  /** Somebody writes over the file in place, as long as it was: who has it open reads the new bytes. */
+  rewrite(name: Buffer): void {
+    const node = this.tree.nodeOf(name)
+    if (node?.kind !== 'file') return
+    this.tree.write(name, this.#bytes(node.bytes.length))
+    this.#record(name)
+  }
+
   /** Nothing is denied any more. */
   allowAll(): void {
     for (const name of this.names()) this.tree.deny(Buffer.from(name, 'latin1'), false)
