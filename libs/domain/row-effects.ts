@@ -136,7 +136,8 @@ function shareOf(row: ChunkRow): PartShare {
     planned: row.local === 'unknown' ? 0 : 1,
     transferred: isMoved && !isRefused ? 1 : 0,
     refused: isRefused ? 1 : 0,
-    failed: row.local === 'failed' ? 1 : 0,
+    // A part that was given up because its item is lost already says nothing about the item.
+    failed: row.local === 'failed' && row.code !== 'ABORTED' ? 1 : 0,
     proof:
       row.round > 0 && row.proofSeal !== null
         ? {

@@ -180,6 +180,25 @@ test('the seal absorbs the failure of a part that was leased again too late', ()
   assert.equal(history.tally.owed, 0)
 })
 
+test('a changed item is still owed its correction when its other parts are given up for that', () => {
+  const changed = transferred('1.0.0', [written(first, { outcome: 'changed', code: 'SOURCE_CHANGED', seal: null })])
+  const givenUp = failed('1.0.1', { code: 'ABORTED', isCounted: false, isFinal: true })
+  const history = new History().given(
+    claim(1),
+    largePage,
+    opened,
+    planned('1.0.0', [first], 1),
+    planned('1.0.1', [second], 2),
+    leased('1.0.0'),
+    leased('1.0.1'),
+    changed,
+    givenUp,
+  )
+  assert.equal(history.tally.owed, 1)
+  assert.deepEqual(history.tally.changed, { items: 1, bytes: 20 })
+  assert.equal(history.tally.failed.items, 0)
+})
+
 test('only parts can be refused by a coordinator', () => {
   const history = new History().given(...pack, leased(chunk), transferred(chunk, [written(extent)]))
   assert.equal(history.fold(failed(chunk, { by: 'coordinator' })).kind, 'stale')
