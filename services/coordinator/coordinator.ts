@@ -44,19 +44,22 @@ export function createCoordinator(options: CoordinatorOptions): Role<Coordinator
   return {
     name: 'coordinator',
     keyOf: coordinatorTaskKey,
-    decide: async () => {
+    decide: async (busy) => {
       const version = options.projection.version()
       const tasks = decideCoordinator(await readSlice(options, pages))
+      // A page that is under way when its pass ends would land behind the end.
+      if (busy.has('completePass')) return []
       // Rows are read one after the other. With a commit in between some show what others do not yet, and a pass could
       // be found complete that still owes a correction.
-      return options.projection.version() === version ? tasks : tasks.filter(({ kind }) => !concluding.has(kind))
+      const isWhole = options.projection.version() === version && busy.size === 0
+      return isWhole ? tasks : tasks.filter(({ kind }) => !concluding.has(kind))
     },
     perform: (task, signal) => perform(options, lister, task, signal),
     recover: (task, error) => recover(options, task, error),
   }
 }
 
-/** Tasks that follow from nothing being left to do: they need rows of one state. */
+/** Tasks that follow from nothing being left to do: they need rows of one state, and no other task under way. */
 const concluding: ReadonlySet<CoordinatorTask['kind']> = new Set([
   'openPass',
   'openRound',

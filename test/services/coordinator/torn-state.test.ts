@@ -64,3 +64,12 @@ test('a pass is never found complete on rows between which a commit lay', async 
     ['completePass'],
   )
 })
+
+test('a pass does not end while a task of the coordinator is under way, and none begins while it ends', async () => {
+  const coordinator = coordinatorOver(
+    () => undefined,
+    () => 0,
+  )
+  assert.deepEqual(await coordinator.decide(new Set(['page'])), [])
+  assert.deepEqual(await coordinator.decide(new Set(['completePass'])), [])
+})
