@@ -56,7 +56,7 @@ withS3Servers((kind) => {
       try {
         await server.createBucket(testBucket)
         assert.equal(await useProfile(server, 3600), 1)
-        assert.ok((await useProfile(server, 2)) > 1, 'what is about to expire is asked for again')
+        assert.ok((await useProfile(server, 60)) > 1, 'what is about to expire is asked for again')
       } finally {
         await server.stop()
       }
