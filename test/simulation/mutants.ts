@@ -129,10 +129,10 @@ const mutants: readonly Mutant[] = [
     to: 'const mayReplace = true',
   },
   {
-    name: 'a refusal after the seal counts',
-    file: 'libs/domain/tally.ts',
-    from: 'if (seal === null && (row.refused > 0 || row.failed > 0)) {',
-    to: 'if (row.refused > 0 || row.failed > 0) {',
+    name: 'a refusal after the seal takes the transfer away',
+    file: 'libs/domain/fold-chunk.ts',
+    from: 'setChunk(rows, event.job, event.chunk, before, { ...after, code: event.code })',
+    to: "setChunk(rows, event.job, event.chunk, before, { ...after, code: event.code, transferredAt: -1, tag: '' })",
   },
   {
     name: 'unfinished uploads are left behind',
@@ -143,7 +143,7 @@ const mutants: readonly Mutant[] = [
 ]
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, seeds: { type: 'string', default: '150' } },
+  options: { only: { type: 'string', default: '' }, seeds: { type: 'string', default: '250' } },
 })
 
 const root = join(import.meta.dirname, '..', '..')
