@@ -1,6 +1,6 @@
 // Appends drafts as events: adds time, writer, sequence and software, and a key that never repeats (so that compaction
-// keeps everything). A failed append is appended again with the same identity: folds drop the second.
-
+// keeps everything). It does not try again: after a failed append the outcome is unknown and the caller's run ends. A log
+// that repeats an append repeats the same record, whose second copy folds to nothing.
 import type { Clock } from '#libs/runtime/clock'
 import type { Draft, Topic, WaybillEvent } from '#schemas/events'
 import { encodeEvent } from '#schemas/wire'
