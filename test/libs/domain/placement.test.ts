@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { partitionAt, placeChunks } from '#libs/domain/placement'
+import { partitionAt, partitionOfName, placeChunks } from '#libs/domain/placement'
 
 const load = (partition: number, bytes = 0) => ({ partition, chunks: 0, bytes })
 
@@ -46,4 +46,11 @@ test('every chunk has exactly one partition, one of those given, and none beyond
       },
     ),
   )
+})
+
+test('a name is always in the same partition, and names spread over all', () => {
+  assert.equal(partitionOfName('archive-2026', 8), 2)
+  const counts = new Array(8).fill(0)
+  for (let index = 0; index < 8_000; index += 1) counts[partitionOfName(`job-${index}`, 8)] += 1
+  for (const count of counts) assert.ok(count > 700 && count < 1_300, `${counts}`)
 })
