@@ -118,7 +118,7 @@ export const keyOf = {
   sealable: (job: string, item: string, generation: number): Key<'sealable'> =>
     `sealable/${job}/${orderOfId('', item)}/${padded(generation, digits.generation)}`,
   poison: (job: string, topic: Topic, partition: number, position: number): Key<'poison'> =>
-    `poison/${job}/${topic}/${partitionOrder(partition)}/${padded(position, 16)}`,
+    `${poisonPrefixOf(job)}${topic}/${partitionOrder(partition)}/${padded(position, 16)}`,
   request: (job: string, partition: number, position: number): Key<'request'> =>
     `request/${job}/${partitionOrder(partition)}/${padded(position, 16)}`,
   report: (worker: string): Key<'report'> => `report/${worker}`,
@@ -129,6 +129,11 @@ export const keyOf = {
 /** What the keys of one partition's ready list begin with. */
 export function readyPrefixOf(kind: 'leasable' | 'verifiable', partition: number, job: string): string {
   return `${kind}/${partitionOrder(partition)}/${job}/`
+}
+
+/** What the keys of a job's poison records begin with; of records that name no job for an empty `job`. */
+export function poisonPrefixOf(job: string): string {
+  return `poison/${job}/`
 }
 
 /** What the keys of all generations of an item begin with. */
@@ -166,4 +171,15 @@ export function parseUploadKey(key: string): {
 export function parseItemKey(key: string): { readonly job: string; readonly item: string } {
   const [job = '', order = ''] = key.split('/').slice(-2)
   return { job, item: order.split('.').map(Number).join('.') }
+}
+
+/** What a poison row's key says: `poison/JOB/topic/partition/position`. */
+export function parsePoisonKey(key: string): {
+  readonly job: string
+  readonly topic: Topic
+  readonly partition: number
+  readonly position: number
+} {
+  const [, job = '', topic = '', partition = '', position = ''] = key.split('/')
+  return { job, topic: topic as Topic, partition: Number(partition), position: Number(position) }
 }

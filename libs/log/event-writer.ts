@@ -1,10 +1,10 @@
-// Appends drafts as events: adds time, writer, sequence and software, and a key that never repeats (so that compaction
-// keeps everything). It does not try again: after a failed append the outcome is unknown and the caller's run ends. A log
+// Appends drafts as events: adds time, writer, sequence and software, and the record's key (record-key.ts). It does not try again: after a failed append the outcome is unknown and the caller's run ends. A log
 // that repeats an append repeats the same record, whose second copy folds to nothing.
 import type { Clock } from '#libs/runtime/clock'
 import type { Draft, Topic, WaybillEvent } from '#schemas/events'
 import { encodeEvent } from '#schemas/wire'
 import type { EventLog, NewRecord } from './event-log.ts'
+import { keyOfEvent } from './record-key.ts'
 
 export interface PlacedDraft {
   readonly topic: Topic
@@ -38,8 +38,7 @@ export function createEventWriter(options: {
       const records = drafts.map(({ topic, partition, event }): NewRecord => {
         sequence += 1
         const stamped = { ...event, at: clock.now(), writer, sequence, software } as WaybillEvent
-        const key = Buffer.from(`${event.type}/${writer}/${sequence}`)
-        return { topic, partition, key, value: encodeEvent(stamped) }
+        return { topic, partition, key: keyOfEvent(stamped), value: encodeEvent(stamped) }
       })
       const positions = await log.append(records)
       return records.map(({ topic, partition }, index) => ({ topic, partition, position: positions[index] as number }))

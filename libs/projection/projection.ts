@@ -12,6 +12,7 @@ import type { Topic, WaybillEvent } from '#schemas/events'
 import { decodeRow, encodeRow, rowFormat } from '#schemas/row-wire'
 import type { RowKind, RowOf } from '#schemas/rows'
 import { decodeEvent, WireError } from '#schemas/wire'
+import { poisonedJob } from './poison.ts'
 import { type CommittedRow, RowCache } from './row-cache.ts'
 import type { RowReader } from './row-reader.ts'
 
@@ -128,7 +129,7 @@ async function loadRows(store: StateStore, cache: Cache, decoded: readonly Decod
 function foldRecord(rows: Rows, { record, event, reason }: Decoded): Verdict {
   const verdict: Verdict = event === null ? { kind: 'poison', reason } : foldEvent(rows, event, record.topic, record)
   if (verdict.kind === 'poison') {
-    const key = keyOf.poison(event?.job ?? '', record.topic, record.partition, record.position)
+    const key = keyOf.poison(poisonedJob(event, record), record.topic, record.partition, record.position)
     rows.set(key, { reason: verdict.reason })
   }
   return verdict

@@ -2,7 +2,7 @@
 // the same one. Positions are left out, since an export of the log or a duplicate in it moves them.
 import { createHash } from 'node:crypto'
 import { undigestedKinds } from '#libs/domain/fold'
-import { kindOf } from '#libs/domain/keys'
+import { kindOf, poisonPrefixOf } from '#libs/domain/keys'
 import type { StateStore } from '#libs/store/state-store'
 import { decodeRow } from '#schemas/row-wire'
 import { type RowKind, rowRecords } from '#schemas/rows'
@@ -26,10 +26,13 @@ function textOf(value: unknown): string {
 /** A poison row's key ends with the position of its record. */
 const keyText = (key: string, kind: RowKind): string => (kind === 'poison' ? key.slice(0, key.lastIndexOf('/')) : key)
 
+/** Records that name no job may come from anyone, and a null value goes when the log is compacted. */
+const isOfNoJob = (key: string): boolean => key.startsWith(poisonPrefixOf(''))
+
 /** One line for a row: key and fields; null for rows that are no part of the state. */
 export function digestLine(key: string, value: Buffer): string | null {
   const kind = kindOf(key)
-  if (!Object.hasOwn(rowRecords, kind) || undigestedKinds.has(kind)) return null
+  if (!Object.hasOwn(rowRecords, kind) || undigestedKinds.has(kind) || isOfNoJob(key)) return null
   return `${keyText(key, kind)} ${textOf(decodeRow(kind, value))}\n`
 }
 

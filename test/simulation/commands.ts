@@ -1,5 +1,6 @@
 // Commands as another process appends them: pause, resume, other limits.
 import type { NewRecord } from '#libs/log/event-log'
+import { keyOfEvent } from '#libs/log/record-key'
 import type { WaybillEvent } from '#schemas/events'
 import { encodeEvent } from '#schemas/wire'
 import type { Chance } from './chance.ts'
@@ -27,7 +28,7 @@ export function commandRecord(chance: Chance, sequence: number): NewRecord {
   return {
     topic: 'jobs',
     partition: 0,
-    key: Buffer.from(`${event.type}/person/${sequence}`),
+    key: keyOfEvent(event),
     value: encodeEvent(event),
   }
 }

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keyOf } from '#libs/domain/keys'
+import type { EventLog } from '#libs/log/event-log'
 import { openMemoryLog } from '#libs/log/memory-log'
+import { keyOfEvent } from '#libs/log/record-key'
+import { poisonOf } from '#libs/projection/poison'
 import { openProjection } from '#libs/projection/projection'
+import { readRows } from '#libs/projection/row-reader'
+import { stateDigest } from '#libs/projection/state-digest'
 import { openMemoryStore } from '#libs/store/memory-store'
 import type { StateStore } from '#libs/store/state-store'
-import type { EventOf } from '#schemas/events'
+import type { EventOf, WaybillEvent } from '#schemas/events'
 import { encodeEvent } from '#schemas/wire'
 
 const partitionCounts = { jobs: 1, listings: 1, rates: 1, chunks: 2 }
@@ -112,4 +117,65 @@ test('what does not decode, says nothing or stands on the wrong topic is poison,
   assert.equal(projection.counts().folded, 1)
   stop.abort()
   await running
+})
+
+const leased = (job: string): EventOf<'ChunkLeased'> => ({
+  ...claimed('a', 1),
+  type: 'ChunkLeased',
+  job,
+  chunk: '1.0.0',
+  attempt: 1,
+})
+
+/** Folds what is in the log and gives the store's digest. */
+async function foldAll(log: EventLog, store: StateStore): Promise<string> {
+  const projection = await openProjection(log, store)
+  const stop = new AbortController()
+  const running = projection.run(stop.signal)
+  await projection.caughtUp(stop.signal)
+  stop.abort()
+  await running
+  return stateDigest(store)
+}
+
+test('poison stops the job that its key or its event names, and none when it names none or asks for a job', async () => {
+  const log = openMemoryLog({ partitionCounts })
+  const store = openMemoryStore()
+  const on = (topic: 'jobs' | 'chunks', key: string, value: Buffer | null) => ({
+    topic,
+    partition: 0,
+    key: Buffer.from(key),
+    value,
+  })
+  const contradicting: WaybillEvent = leased('second')
+  await log.append([
+    on('chunks', keyOfEvent(leased('first')).toString(), Buffer.from('nonsense')),
+    on('chunks', keyOfEvent(leased('first')).toString(), null),
+    on('jobs', 'any key', encodeEvent(contradicting)),
+    on('jobs', 'first/JobRequested/someone/1', Buffer.from('nonsense')),
+    on('jobs', 'first', Buffer.from('nonsense')),
+    on('chunks', '../ChunkLeased/w/1', Buffer.from('nonsense')),
+    on('chunks', keyOfEvent(claimed('a', 1)).toString(), encodeEvent(claimed('a', 1))),
+  ])
+  await foldAll(log, store)
+  const rows = readRows(store)
+  const places = async (job: string): Promise<readonly string[]> =>
+    (await poisonOf(rows, job)).map(({ topic, partition, position }) => `${topic}/${partition}@${position}`)
+  assert.deepEqual(await places('first'), ['chunks/0@0', 'chunks/0@1'])
+  assert.deepEqual(await poisonOf(rows, 'second'), [
+    { job: 'second', topic: 'jobs', partition: 0, position: 0, reason: 'ChunkLeased on topic jobs' },
+  ])
+  assert.deepEqual(await places(''), ['chunks/0@2', 'jobs/0@1', 'jobs/0@2'])
+  assert.deepEqual(await places('third'), [])
+})
+
+test('poison of a job is part of the state, poison that names no job is not', async () => {
+  const digestOf = async (...keys: readonly string[]): Promise<string> => {
+    const log = openMemoryLog({ partitionCounts })
+    await log.append(keys.map((key) => ({ topic: 'chunks', partition: 0, key: Buffer.from(key), value: null })))
+    return foldAll(log, openMemoryStore())
+  }
+  const nothing = await digestOf()
+  assert.equal(await digestOf('what', 'ever'), nothing)
+  assert.notEqual(await digestOf('job/ChunkLeased/w/1'), nothing)
 })
