@@ -1,7 +1,8 @@
 // Rows of the state store, folded from the log. Fields that end in `At` are positions in the log: they are left out of
 // the state digest. A row's kind is the first segment of its key (libs/domain/keys.ts).
 import { boolean, bytes, double, int, list, long, nullable, record, string, type TypeOf, word } from './avro.ts'
-import { jobRequest, type Outcome, place, placement, targetAbilities } from './records.ts'
+import type { RateAction } from './events.ts'
+import { jobRequest, type Outcome, place, placement, rateSignal, targetAbilities } from './records.ts'
 
 /** Who holds a partition, and the chunks leased under that claim. */
 export const partitionRow = record('PartitionRow', {
@@ -22,13 +23,19 @@ export const jobRow = record('JobRow', {
   controlReason: string,
   controlCode: nullable(string),
   throughputBytesPerSecond: nullable(long),
+  throughputTimetable: nullable(string),
   sourcePeakBytesPerSecond: nullable(long),
   workersMax: nullable(int),
   priority: word<'low' | 'normal' | 'high'>(),
+  /** Partition and position of its JobAccepted. */
+  acceptedIn: int,
+  acceptedAt: long,
   abilities: nullable(targetAbilities),
   findings: list(string),
   /** 0 before the first pass. */
   pass: int,
+  /** Pass that a JobResumed on a finished job asked for; 0: none. */
+  passAsked: int,
   /** Identity of the source's root when the pass was opened; empty before the first. */
   sourceRoot: string,
   readView: string,
@@ -258,10 +265,17 @@ export type RequestRow = TypeOf<typeof requestRow>
 /** Outside the state digest, like all of the rates topic. */
 export const reportRow = record('ReportRow', {
   worker: string,
+  /** Of the event: another process of the same name numbers its reports anew. */
+  writer: string,
+  job: string,
   source: string,
   reportSequence: long,
   hasWork: boolean,
   readBytesPerSecond: double,
+  grantSequence: long,
+  reads: long,
+  readMsP50: double,
+  readMsP95: double,
   /** Of the claim on the rates that stood when it was folded: who reported to an earlier one may be gone. */
   epoch: int,
 })
@@ -275,7 +289,15 @@ export const grantRow = record('GrantRow', {
 })
 export type GrantRow = TypeOf<typeof grantRow>
 
-export const rateRow = record('RateRow', { bytesPerSecond: nullable(long), reason: string })
+/** The last RateDecided of a source: with it a successor goes on where the one before ended. */
+export const rateRow = record('RateRow', {
+  bytesPerSecond: nullable(long),
+  reason: string,
+  action: word<RateAction>(),
+  capBytesPerSecond: nullable(long),
+  allowedBytesPerSecond: nullable(long),
+  signals: list(rateSignal),
+})
 export type RateRow = TypeOf<typeof rateRow>
 
 export const rowRecords = {

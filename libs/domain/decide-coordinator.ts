@@ -3,6 +3,7 @@
 import type { EventOf } from '#schemas/events'
 import type { JobRow, ListingRow, OwedCorrection, PageRow, RequestRow, TallyRow, UploadRow } from '#schemas/rows'
 import { type PageId, pageIdOf } from './keys.ts'
+import type { PartitionLoad } from './placement.ts'
 import { planPage } from './plan.ts'
 import { pendingOf, provenSince } from './tally.ts'
 
@@ -42,7 +43,7 @@ export interface CoordinatorSlice {
   readonly sealable: readonly { readonly item: string; readonly generation: number }[]
   readonly owed: readonly OwedItem[]
   /** Unfinished chunks and bytes of the claimants that may be given work. */
-  readonly loads: readonly { readonly partition: number; readonly chunks: number; readonly bytes: number }[]
+  readonly loads: readonly PartitionLoad[]
   readonly wish: Wish
   /** Pass that `new-pass` asked for: no further one is opened once it is there. */
   readonly wishedPass: number
@@ -108,7 +109,7 @@ interface Room {
 function roomOf(slice: CoordinatorSlice): Room {
   const chunks = slice.loads.reduce((sum, load) => sum + load.chunks, 0)
   const bytes = slice.loads.reduce((sum, load) => sum + load.bytes, 0)
-  const ofClaimants = planLimits.unfinishedChunksOfClaimant * slice.loads.length
+  const ofClaimants = planLimits.unfinishedChunksOfClaimant * new Set(slice.loads.map(({ claimant }) => claimant)).size
   return {
     chunks: Math.min(ofClaimants, planLimits.unfinishedChunksOfJob) - chunks,
     bytes: planLimits.unfinishedBytesOfJob - bytes,
@@ -225,7 +226,8 @@ function passTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
 }
 
 function idleTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
-  if (job.pass === 0 || (slice.wish === 'new-pass' && job.pass < slice.wishedPass)) {
+  const isWished = slice.wish === 'new-pass' && job.pass < slice.wishedPass
+  if (job.pass === 0 || isWished || job.pass < job.passAsked) {
     return [{ kind: 'openPass', pass: job.pass + 1 }]
   }
   if (slice.wish === 'verify' && job.round < slice.wishedRound) {

@@ -50,7 +50,7 @@ function foldRequested(rows: Rows, event: EventOf<'JobRequested'>, at: RecordPla
   return folded
 }
 
-function newJob(event: EventOf<'JobAccepted'>): JobRow {
+function newJob(event: EventOf<'JobAccepted'>, at: RecordPlace): JobRow {
   const { request } = event
   return {
     request,
@@ -59,12 +59,16 @@ function newJob(event: EventOf<'JobAccepted'>): JobRow {
     controlReason: '',
     controlCode: null,
     throughputBytesPerSecond: request.throughputBytesPerSecond,
+    throughputTimetable: request.throughputTimetable,
     sourcePeakBytesPerSecond: request.sourcePeakBytesPerSecond,
     workersMax: request.workersMax,
     priority: request.priority,
+    acceptedIn: at.partition,
+    acceptedAt: at.position,
     abilities: null,
     findings: [],
     pass: 0,
+    passAsked: 0,
     sourceRoot: '',
     readView: '',
     passesCompleted: 0,
@@ -81,11 +85,11 @@ function newJob(event: EventOf<'JobAccepted'>): JobRow {
   }
 }
 
-function foldAccepted(rows: Rows, event: EventOf<'JobAccepted'>): Verdict {
+function foldAccepted(rows: Rows, event: EventOf<'JobAccepted'>, at: RecordPlace): Verdict {
   rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
   const key = keyOf.job(event.job)
   if (rows.get(key) !== undefined) return known
-  rows.set(key, newJob(event))
+  rows.set(key, newJob(event, at))
   return folded
 }
 
@@ -102,13 +106,16 @@ function obey(job: JobRow, event: Command): JobRow {
     case 'JobPaused':
       return job.control === 'running' ? controlled(job, 'paused', event, event.code) : job
     case 'JobResumed':
-      return job.control === 'paused' ? controlled(job, 'running', event, null) : job
+      if (job.control === 'paused') return controlled(job, 'running', event, null)
+      // Nothing is left to go on with: a further pass is asked for, for what failed and what changed since.
+      return job.pass > 0 && job.passesCompleted === job.pass ? { ...job, passAsked: job.pass + 1 } : job
     case 'JobCancelled':
       return job.control === 'cancelled' ? job : controlled(job, 'cancelled', event, 'CANCELLED')
     case 'LimitsChanged': {
-      const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority, settings } = event
-      const request = settings === null ? job.request : { ...job.request, ...settings }
-      return { ...job, request, throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority }
+      const { throughputBytesPerSecond, throughputTimetable, sourcePeakBytesPerSecond, workersMax, priority } = event
+      const request = event.settings === null ? job.request : { ...job.request, ...event.settings }
+      const limits = { throughputBytesPerSecond, throughputTimetable, sourcePeakBytesPerSecond, workersMax, priority }
+      return { ...job, request, ...limits }
     }
   }
 }
@@ -179,13 +186,16 @@ export function foldJobEvent(rows: Rows, event: JobEvent, at: RecordPlace): Verd
   if (standingClaim(rows, event, keyOf.partition('jobs', at.partition)) === null) return stale
   switch (event.type) {
     case 'JobAccepted':
-      return foldAccepted(rows, event)
+      return foldAccepted(rows, event, at)
     case 'JobRejected':
       rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
       return folded
-    case 'RateDecided':
-      rows.set(keyOf.rate(event.source), { bytesPerSecond: event.bytesPerSecond, reason: event.reason })
+    case 'RateDecided': {
+      const { source, bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals } = event
+      const row = { bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals }
+      rows.set(keyOf.rate(source), row)
       return folded
+    }
     case 'TargetProbed':
     case 'PassOpened':
     case 'ListingEnded':

@@ -3,19 +3,45 @@ import type { Placement } from '#schemas/records'
 
 export interface PartitionLoad {
   readonly partition: number
+  /** Who holds it: one process has many partitions. */
+  readonly claimant: string
   readonly chunks: number
   readonly bytes: number
 }
 
-/** Spreads `count` chunks of about `bytesEach` so that the least loaded partition gets the next one. Throws without partitions. */
+interface Claimant {
+  bytes: number
+  readonly partitions: { readonly partition: number; bytes: number }[]
+}
+
+function claimantsOf(loads: readonly PartitionLoad[]): readonly Claimant[] {
+  const byName = new Map<string, Claimant>()
+  for (const { claimant, partition, bytes } of [...loads].sort((a, b) => a.partition - b.partition)) {
+    const known = byName.get(claimant) ?? { bytes: 0, partitions: [] }
+    known.bytes += bytes
+    known.partitions.push({ partition, bytes })
+    byName.set(claimant, known)
+  }
+  return [...byName.values()]
+}
+
+/** The one with the fewest bytes; of equals the first. */
+function leastOf<T extends { readonly bytes: number }>(all: readonly T[]): T {
+  return all.reduce((a, b) => (b.bytes < a.bytes ? b : a))
+}
+
+/**
+ * Spreads `count` chunks of about `bytesEach` so that the least loaded claimant gets the next one, in its least loaded
+ * partition. Throws without partitions.
+ */
 export function placeChunks(loads: readonly PartitionLoad[], count: number, bytesEach: number): readonly Placement[] {
   if (loads.length === 0) throw new RangeError('no partition to place chunks on')
-  const open = loads.map(({ partition, bytes }) => ({ partition, bytes }))
+  const claimants = claimantsOf(loads)
   const runs: { partition: number; count: number }[] = []
   for (let placed = 0; placed < count; placed += 1) {
-    const least = open.reduce((a, b) =>
-      b.bytes < a.bytes || (b.bytes === a.bytes && b.partition < a.partition) ? b : a,
-    )
+    const claimant = leastOf(claimants)
+    const least = leastOf(claimant.partitions)
+    claimant.bytes += Math.max(1, bytesEach)
     least.bytes += Math.max(1, bytesEach)
     const last = runs.at(-1)
     if (last?.partition === least.partition) last.count += 1

@@ -1,7 +1,6 @@
 // What a `waybill serve` process is configured with; services/cli reads it from the configuration file.
 import type { ConnectionOptions } from 'node:tls'
-import type { S3Proxies } from '#libs/target/s3/settings'
-import type { Place } from './adapters.ts'
+import type { Place, S3Access } from './adapters.ts'
 
 export type RoleName = 'coordinator' | 'worker' | 'verifier' | 'api'
 
@@ -52,7 +51,7 @@ export interface ClusterSettings {
   readonly instance: string
   readonly connections: ReadonlyMap<string, ConnectionSettings>
   readonly caFile: string | null
-  readonly proxies: S3Proxies
+  readonly proxies: S3Access['proxies']
   /** Payload buffers of this process, in bytes. */
   readonly memoryBytes: number
   /** Requests in flight a role. */

@@ -2,6 +2,7 @@
 
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
+import type { PartitionLoad } from '#libs/domain/placement'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import type { ItemContext } from '#libs/projection/item-reader'
 import type { Projection } from '#libs/projection/projection'
@@ -11,6 +12,12 @@ import type { Source, SourceEntry } from '#libs/source/source'
 import type { KeyEncoding, TargetSurvey, TargetUploads } from '#libs/target/target'
 import type { Draft, EventType } from '#schemas/events'
 import type { JobRow } from '#schemas/rows'
+
+/** A process that holds partitions of chunks. */
+export interface Claimant {
+  readonly name: string
+  readonly partitions: readonly number[]
+}
 
 export interface CoordinatorContext {
   readonly job: string
@@ -23,8 +30,8 @@ export interface CoordinatorContext {
   readonly uploads: () => Promise<TargetUploads>
   readonly jobs: Claim
   readonly listings: Claim
-  /** Partitions of chunks whose claimants may be given work. */
-  readonly chunkPartitions: () => Promise<readonly number[]>
+  /** Who may be given work; nobody: planning waits. */
+  readonly claimants: () => Promise<readonly Claimant[]>
   /** The job's selection: filters, sizes, ages, --files-from. */
   readonly selects: (entry: SourceEntry) => boolean
   readonly logger: Logger
@@ -58,6 +65,18 @@ export function onJobs({ job, jobs }: Owner, event: Bare<JobFact>): PlacedDraft 
 export function onListings({ job, listings }: Owner, event: Bare<ListingFact>): PlacedDraft {
   const draft = { ...event, job, claim: listings.claim, epoch: listings.epoch } as Draft
   return { topic: 'listings', partition: listings.partition, event: draft }
+}
+
+/** What the claimants' partitions still owe. */
+export async function loadsOf({
+  claimants,
+  projection,
+}: Pick<CoordinatorContext, 'claimants' | 'projection'>): Promise<readonly PartitionLoad[]> {
+  const held = (await claimants()).flatMap(({ name, partitions }) =>
+    partitions.map((partition) => ({ claimant: name, partition })),
+  )
+  const rows = await projection.rows.getMany(held.map(({ partition }) => keyOf.load(partition)))
+  return held.map((each, index) => ({ ...each, chunks: 0, bytes: 0, ...rows[index] }))
 }
 
 /** The job's row; effects run only for accepted jobs, so its absence is a mistake of ours. */

@@ -20,7 +20,7 @@ import type { Role } from '#libs/runtime/role'
 import type { EventOf } from '#schemas/events'
 import { compareTarget } from './comparison.ts'
 import { completePass, finishDirectories } from './completion.ts'
-import { type CoordinatorContext, onJobs } from './context.ts'
+import { type CoordinatorContext, loadsOf, onJobs } from './context.ts'
 import { correctItems } from './correction.ts'
 import { endListing, Lister } from './listing.ts'
 import { finishPage, openUpload, placePacks, planPacks, planUpload } from './planning.ts'
@@ -109,7 +109,7 @@ async function readUnplanned(context: CoordinatorContext, pages: PageCache): Pro
 }
 
 async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise<CoordinatorSlice> {
-  const { job, wish, wishedPass, wishedRound, chunkPartitions } = options
+  const { job, wish, wishedPass, wishedRound } = options
   const { rows } = options.projection
   const row = await rows.get(keyOf.job(job))
   const [listing, tally] = await Promise.all([rows.get(keyOf.listing(job, row?.pass ?? 0)), rows.get(keyOf.tally(job))])
@@ -118,8 +118,6 @@ async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise
     rows.slice('sealable', `sealable/${job}/`, sliceLimits.sealable),
     rows.slice('owed', `owed/${job}/`, sliceLimits.owed),
   ])
-  const partitions = await chunkPartitions()
-  const loads = await rows.getMany(partitions.map((partition) => keyOf.load(partition)))
   return {
     job: row,
     requests: requests.map((entry) => entry.row),
@@ -131,7 +129,7 @@ async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise
       const correction = owedCorrectionOf(row)
       return correction === null ? [] : [{ item: parseItemKey(key).item, owed: correction }]
     }),
-    loads: partitions.map((partition, index) => ({ partition, chunks: 0, bytes: 0, ...loads[index] })),
+    loads: await loadsOf(options),
     wish,
     wishedPass,
     wishedRound,

@@ -3,7 +3,7 @@
 import type { UnplannedPage } from '#libs/domain/decide-coordinator'
 import { codeOf, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import { chunkIdOf, keyOf, parseChunkId } from '#libs/domain/keys'
-import { type PartitionLoad, partitionAt, placeChunks } from '#libs/domain/placement'
+import { partitionAt, placeChunks } from '#libs/domain/placement'
 import { contentBytes, partBytesOf, planPage, rangeOfPart } from '#libs/domain/plan'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { readEvent } from '#libs/projection/event-reader'
@@ -12,20 +12,16 @@ import type { ObjectState } from '#libs/target/target'
 import type { EventOf } from '#schemas/events'
 import type { CopyOrigin, Extent, ListedItem, Place } from '#schemas/records'
 import type { UploadRow } from '#schemas/rows'
-import { type CoordinatorContext, jobRowOf, onListings } from './context.ts'
-
-async function loadsOf(context: CoordinatorContext): Promise<readonly PartitionLoad[]> {
-  const partitions = await context.chunkPartitions()
-  const rows = await context.projection.rows.getMany(partitions.map((partition) => keyOf.load(partition)))
-  return partitions.map((partition, index) => ({ partition, chunks: 0, bytes: 0, ...rows[index] }))
-}
+import { type CoordinatorContext, jobRowOf, loadsOf, onListings } from './context.ts'
 
 export async function placePacks(
   context: CoordinatorContext,
   page: UnplannedPage,
   packs: number,
 ): Promise<readonly PlacedDraft[]> {
-  const placements = placeChunks(await loadsOf(context), packs, page.event.packBytes)
+  const loads = await loadsOf(context)
+  if (loads.length === 0) return []
+  const placements = placeChunks(loads, packs, page.event.packBytes)
   return [onListings(context, { type: 'PacksPlaced', ...page.id, placements })]
 }
 
@@ -101,7 +97,9 @@ export async function openUpload(
   const item = page.event.items[index] as ListedItem
   const { size, mtimeNs } = item.identity
   const partBytes = partBytesOf(size, page.event.packBytes)
-  const placements = placeChunks(await loadsOf(context), item.chunks, partBytes)
+  const loads = await loadsOf(context)
+  if (loads.length === 0) return []
+  const placements = placeChunks(loads, item.chunks, partBytes)
   const { key } = extentOf(context, item, { offset: 0, length: 0 })
   const say = (opening: Opening): readonly PlacedDraft[] => {
     const id = { item: item.item, generation: item.generation, ...page.id, key }

@@ -3,6 +3,7 @@
 import type { PassState } from '#libs/domain/report'
 import { partitionId } from '#libs/log/event-log'
 import { readProof } from '#libs/projection/chunk-history'
+import { reportFacts } from '#libs/projection/report-facts'
 import { reportLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
 import type { SigningKey } from '#libs/report/keys'
@@ -13,7 +14,6 @@ import { topics } from '#schemas/events'
 import type { JobRow } from '#schemas/rows'
 import { decodeEvent } from '#schemas/wire'
 import { acceptedRow, type JobView } from './job-view.ts'
-import { reportFacts } from './report-facts.ts'
 
 /** How far the newest pass is, as the state alone tells. */
 export function passStateOf(row: JobRow, isHeldElsewhere: boolean): PassState {

@@ -1,5 +1,6 @@
 // The roles of one process, wired to its ports and started together.
 import type { Wish } from '#libs/domain/decide-coordinator'
+import { createLoggedDigests } from '#libs/projection/logged-digests'
 import { type RoleContext, runRole } from '#libs/runtime/role'
 import { createByteBudget } from '#libs/transfer/byte-budget'
 import { createReadGate } from '#libs/transfer/read-gate'
@@ -32,7 +33,8 @@ function coordinatorOf({ options, context, claims, clients, aim }: RolePlaces): 
     uploads: clients.uploads,
     jobs: claims.jobs,
     listings: claims.listings,
-    chunkPartitions: () => Promise.resolve(claims.chunks.map(({ partition }) => partition)),
+    claimants: () =>
+      Promise.resolve([{ name: options.process, partitions: claims.chunks.map(({ partition }) => partition) }]),
     selects: options.selects,
     logger: logger.child({ role: 'coordinator' }),
     wish: aim.wish,
@@ -47,19 +49,23 @@ function workerOf({ options, context, claims, clients }: RolePlaces): ReturnType
   const slots = createRequestSlots(options.requestsMax)
   const budget = createByteBudget(options.memoryBytes)
   const gate = createReadGate(clock)
+  const loggedDigest = createLoggedDigests({ rows: context.projection.rows, log, job })
   return createWorker({
     job,
     worker: options.process,
     projection: context.projection,
     log,
-    claims: claims.chunks,
+    claims: () => claims.chunks,
     jobsPartition: claims.jobs.partition,
     ratesPartition: claims.rates.partition,
     clock,
     random,
     logger: logger.child({ role: 'worker' }),
     chunksMax,
-    transfer: async () => ({ source, writer: await clients.writer(), budget, gate, clock, slots, onBytes }),
+    transfer: async () => {
+      const writer = await clients.writer()
+      return { source, writer, budget, gate, clock, slots, loggedDigest, onBytes }
+    },
     takeOver: async (claim, signal) => (await clients.writer()).takeOver(claim.claim, signal),
     // The job's lock is the fence: while this process has it, no other one writes.
     mustStillHold: () => undefined,
@@ -73,7 +79,7 @@ function verifierOf({ options, context, claims, clients }: RolePlaces): ReturnTy
     job,
     projection: context.projection,
     log,
-    partitions: claims.chunks.map(({ partition }) => partition),
+    partitions: () => claims.chunks.map(({ partition }) => partition),
     chunksMax,
     readerName: `${options.process}.verifier`,
     logger: logger.child({ role: 'verifier' }),

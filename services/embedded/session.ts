@@ -7,6 +7,7 @@ import type { PassState } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
 import type { EventLog } from '#libs/log/event-log'
 import { openProjection, type Projection } from '#libs/projection/projection'
+import { reportFacts } from '#libs/projection/report-facts'
 import { reportLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
 import type { SigningKey } from '#libs/report/keys'
@@ -18,7 +19,6 @@ import { discardStore, type JobFolder, openJobFolder } from '#libs/runtime/job-f
 import type { JobRow, TallyRow } from '#schemas/rows'
 import { type MigrationOptions, runMigration } from './migration.ts'
 import type { ProgressSnapshot } from './progress-snapshot.ts'
-import { reportFacts } from './report-facts.ts'
 import { snapshotOf } from './snapshot.ts'
 
 export interface SessionOptions extends Omit<MigrationOptions, 'log' | 'store' | 'onStarted'> {

@@ -2,7 +2,7 @@
 // claims nothing: a result names generation, seal and round, and joins by them.
 
 import { codeOf, errorCatalogue } from '#libs/domain/errors'
-import { chunkIdOf, keyOf, parseChunkId, parseChunkKey, parseUploadKey, readyPrefixOf } from '#libs/domain/keys'
+import { chunkIdOf, keyOf, parseChunkId, parseChunkKey, parseUploadKey } from '#libs/domain/keys'
 import { wasTransferred } from '#libs/domain/rows'
 import { isSampled } from '#libs/domain/sampling'
 import { provenSince } from '#libs/domain/tally'
@@ -10,6 +10,7 @@ import type { EventLog } from '#libs/log/event-log'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { readEvent } from '#libs/projection/event-reader'
 import type { Projection } from '#libs/projection/projection'
+import { readyChunks } from '#libs/projection/ready-walk'
 import type { Logger } from '#libs/runtime/logger'
 import type { Role } from '#libs/runtime/role'
 import { type ReadBackContext, readBack } from '#libs/transfer/read-back'
@@ -21,7 +22,7 @@ export interface VerifierOptions {
   readonly projection: Projection
   readonly log: EventLog
   /** Partitions of chunks that are this verifier's share. */
-  readonly partitions: readonly number[]
+  readonly partitions: () => readonly number[]
   readonly chunksMax: number
   readonly readerName: string
   readonly logger: Logger
@@ -90,11 +91,9 @@ class ChunkFinder {
 
   /** Whole items of own partitions that nobody read yet. */
   async *#whole(): AsyncGenerator<string> {
-    const { projection, job, partitions, chunksMax } = this.#options
-    for (const partition of partitions) {
-      const prefix = readyPrefixOf('verifiable', partition, job)
-      for (const { row } of await projection.rows.slice('verifiable', prefix, chunksMax * 2)) yield row.chunk
-    }
+    const { projection, job, partitions } = this.#options
+    const own = [...partitions()].sort((a, b) => a - b)
+    for await (const { chunk } of readyChunks(projection.rows, 'verifiable', job, own)) yield chunk
   }
 
   /** Parts of sealed uploads that nobody read yet. */
@@ -118,7 +117,7 @@ class ChunkFinder {
 
   #isDue(row: ChunkRow | undefined, round: number, isFirst: boolean): boolean {
     if (row === undefined || !wasTransferred(row)) return false
-    if (!this.#options.partitions.includes(row.partition)) return false
+    if (!this.#options.partitions().includes(row.partition)) return false
     return isFirst ? row.round === 0 : row.round < round && row.superseded.length < row.entries
   }
 

@@ -1,13 +1,14 @@
 // The worker of one job: leases chunks of its partitions and moves them. Bytes start after the lease came back (rule 3).
 
 import { codeOf } from '#libs/domain/errors'
-import { keyOf, parseChunkId, parseChunkKey, readyPrefixOf } from '#libs/domain/keys'
+import { keyOf, parseChunkId, parseChunkKey } from '#libs/domain/keys'
 import { reportEveryMs } from '#libs/domain/rate'
 import { retryDelayMs } from '#libs/domain/retry'
 import type { EventLog } from '#libs/log/event-log'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { readEvent } from '#libs/projection/event-reader'
 import type { Projection } from '#libs/projection/projection'
+import { readyChunks } from '#libs/projection/ready-walk'
 import type { Claim } from '#libs/runtime/claims'
 import type { Clock, Random } from '#libs/runtime/clock'
 import type { Logger } from '#libs/runtime/logger'
@@ -22,14 +23,15 @@ export interface WorkerOptions {
   readonly worker: string
   readonly projection: Projection
   readonly log: EventLog
-  readonly claims: readonly Claim[]
+  /** Claims on chunks that this process believes to hold; they change with a rebalance. */
+  readonly claims: () => readonly Claim[]
   /** Partitions of the job and of its source's rate. */
   readonly jobsPartition: number
   readonly ratesPartition: number
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Chunks leased at a time. */
+  /** Chunks of the job leased at a time. */
   readonly chunksMax: number
   /** Ports and limits of the data plane, made once the probe's result is folded. */
   readonly transfer: () => Promise<Omit<MoveContext, 'overwrite' | 'looksFirst' | 'signal' | 'mustStillHold'>>
@@ -70,9 +72,23 @@ export function createWorker(options: WorkerOptions): Role<WorkerTask> {
   }
 }
 
+interface Move {
+  readonly claim: string
+  readonly controller: AbortController
+}
+
+/** A claim that stands as folded, with the chunks leased under it. */
+interface HeldClaim {
+  readonly claim: Claim
+  readonly leased: readonly string[]
+}
+
+/** A report that nobody answered within this time is forgotten: its grant would be over. */
+const answerMsMax = 60_000
+
 class WorkDesk {
   readonly #options: WorkerOptions
-  readonly #moving = new Map<string, AbortController>()
+  readonly #moving = new Map<string, Move>()
   readonly #restUntil = new Map<string, number>()
   readonly #takenOver = new Set<string>()
   /** When reports were sent, by sequence: a grant's life counts from there. */
@@ -87,20 +103,40 @@ class WorkDesk {
   }
 
   async decide(busy: ReadonlySet<string>): Promise<readonly WorkerTask[]> {
-    const { projection, job, claims } = this.#options
+    const { projection, job } = this.#options
     const row = await projection.rows.get(keyOf.job(job))
     if (row === undefined || row.probedForPass === 0) return []
-    if (row.control !== 'running') this.#stopMoves(row.control)
+    const standing = await this.#standing()
+    if (row.control !== 'running') this.#stopMoves(`job is ${row.control}`, () => true)
+    this.#stopMoves('the claim is lost', (claim) => !standing.some((held) => held.claim.claim === claim))
     const transfer = await this.#options.transfer()
     await this.#takeGrant()
-    const tasks: WorkerTask[] = []
-    for (const claim of claims) tasks.push(...(await this.#decidePartition(row, claim, busy, transfer.gate.hasGrant())))
-    const hasWork = tasks.some(({ kind }) => kind !== 'report') || this.#moving.size > 0
+    const [held, fresh] = [[] as HeldClaim[], [] as WorkerTask[]]
+    for (const each of standing) {
+      if (this.#takenOver.has(each.claim.claim)) held.push(each)
+      else fresh.push({ kind: 'takeOver', claim: each.claim })
+    }
+    const moves = await this.#moves(held)
+    const leases = row.control === 'running' && transfer.gate.hasGrant() ? await this.#leases(held, moves.length) : []
+    const tasks = [...fresh, ...[...moves, ...leases].filter((task) => !busy.has(taskKey(task)))]
+    const hasWork = tasks.length > 0 || this.#moving.size > 0
     return [...this.#reportIfDue(row.request.source, hasWork), ...tasks]
   }
 
-  #stopMoves(reason: string): void {
-    for (const controller of this.#moving.values()) controller.abort(new Error(`job is ${reason}`))
+  /** Own claims that stand, in the order of their partitions. */
+  async #standing(): Promise<readonly HeldClaim[]> {
+    const claims = [...this.#options.claims()].sort((a, b) => a.partition - b.partition)
+    const rows = await this.#options.projection.rows.getMany(
+      claims.map(({ partition }) => keyOf.partition('chunks', partition)),
+    )
+    return claims.flatMap((claim, index) => {
+      const row = rows[index]
+      return row?.claim === claim.claim ? [{ claim, leased: row.leased }] : []
+    })
+  }
+
+  #stopMoves(reason: string, isStopped: (claim: string) => boolean): void {
+    for (const { claim, controller } of this.#moving.values()) if (isStopped(claim)) controller.abort(new Error(reason))
   }
 
   #reportIfDue(source: string, hasWork: boolean): WorkerTask[] {
@@ -121,37 +157,34 @@ class WorkDesk {
     gate.grant({ bytesPerSecond: grant.bytesPerSecond, validUntilMonotonicMs: sentAt + grant.lifeMs })
   }
 
-  async #decidePartition(
-    job: JobRow,
-    claim: Claim,
-    busy: ReadonlySet<string>,
-    hasGrant: boolean,
-  ): Promise<WorkerTask[]> {
-    const { projection, chunksMax, clock } = this.#options
-    const partition = await projection.rows.get(keyOf.partition('chunks', claim.partition))
-    if (partition === undefined || partition.claim !== claim.claim) return []
-    if (!this.#takenOver.has(claim.claim)) return [{ kind: 'takeOver', claim }]
-    const moves: WorkerTask[] = []
-    for (const key of partition.leased) {
-      const { chunk, job: owner } = parseChunkKey(key)
-      const row = await projection.rows.get(keyOf.chunk(owner, chunk))
-      if (owner === this.#options.job && row?.local === 'leased' && row.epoch === claim.epoch) {
-        moves.push({ kind: 'move', claim, chunk, attempt: row.attempt })
-      }
-    }
-    if (job.control !== 'running' || !hasGrant) return moves
-    const free = chunksMax - partition.leased.length
-    if (free <= 0) return moves
-    const prefix = readyPrefixOf('leasable', claim.partition, this.#options.job)
-    const ready = await projection.rows.slice('leasable', prefix, chunksMax * 2)
-    const rested = ready.filter(({ row }) => (this.#restUntil.get(row.chunk) ?? 0) <= clock.monotonic())
+  /** Chunks of this job that are leased under own claims. */
+  async #moves(held: readonly HeldClaim[]): Promise<readonly Extract<WorkerTask, { kind: 'move' }>[]> {
+    const leased = held.flatMap(({ claim, leased: keys }) => keys.map((key) => ({ claim, ...parseChunkKey(key) })))
+    const own = leased.filter(({ job }) => job === this.#options.job)
+    const rows = await this.#options.projection.rows.getMany(own.map(({ job, chunk }) => keyOf.chunk(job, chunk)))
+    return own.flatMap(({ claim, chunk }, index) => {
+      const row = rows[index]
+      const isStanding = row?.local === 'leased' && row.epoch === claim.epoch
+      return isStanding ? [{ kind: 'move' as const, claim, chunk, attempt: row.attempt }] : []
+    })
+  }
+
+  async #leases(held: readonly HeldClaim[], leasedNow: number): Promise<readonly WorkerTask[]> {
+    const { projection, chunksMax, clock, job } = this.#options
     const leases: WorkerTask[] = []
-    for (const { row } of rested.slice(0, free)) {
-      const chunk = await projection.rows.get(keyOf.chunk(this.#options.job, row.chunk))
-      if (chunk?.local !== 'planned') continue
-      leases.push({ kind: 'lease', claim, chunk: row.chunk, attempt: chunk.attempt + 1 })
+    const free = chunksMax - leasedNow
+    if (free <= 0) return leases
+    const claims = new Map(held.map(({ claim }) => [claim.partition, claim]))
+    const now = clock.monotonic()
+    for await (const { partition, chunk } of readyChunks(projection.rows, 'leasable', job, [...claims.keys()])) {
+      const claim = claims.get(partition)
+      if (claim === undefined || (this.#restUntil.get(chunk) ?? 0) > now) continue
+      const row = await projection.rows.get(keyOf.chunk(job, chunk))
+      if (row?.local !== 'planned') continue
+      leases.push({ kind: 'lease', claim, chunk, attempt: row.attempt + 1 })
+      if (leases.length >= free) break
     }
-    return [...moves, ...leases].filter((task) => !busy.has(taskKey(task)))
+    return leases
   }
 
   perform(task: WorkerTask, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
@@ -176,7 +209,9 @@ class WorkDesk {
     const seconds = reportEveryMs / 1_000
     const readBytesPerSecond = (this.#bytesRead - this.#reportedBytes) / seconds
     this.#reportedBytes = this.#bytesRead
-    this.#sentAt.set(sequence, clock.monotonic())
+    const now = clock.monotonic()
+    for (const [earlier, sentAt] of this.#sentAt) if (sentAt < now - answerMsMax) this.#sentAt.delete(earlier)
+    this.#sentAt.set(sequence, now)
     this.#nextReport = sequence + 1
     const event = {
       type: 'WorkerReported',
@@ -229,7 +264,7 @@ class WorkDesk {
       position: row.plannedAt,
     })
     const controller = new AbortController()
-    this.#moving.set(chunk, controller)
+    this.#moving.set(chunk, { claim: claim.claim, controller })
     const stop = AbortSignal.any([signal, controller.signal])
     try {
       const event = await moveChunk(planned, lease, {

@@ -32,8 +32,9 @@ const isMain = (path: string): boolean => /^services\/[^/]+\/main\.ts$/.test(pat
 
 /** Folders that put roles together: all of them in one process, and the command line that starts that. */
 const wiring: Readonly<Record<string, readonly string[]>> = {
-  embedded: ['coordinator', 'worker', 'verifier'],
-  cli: ['embedded'],
+  embedded: ['coordinator', 'worker', 'verifier', 'api'],
+  serve: ['coordinator', 'worker', 'verifier', 'api'],
+  cli: ['embedded', 'serve', 'api'],
 }
 
 function strangeServices(file: SourceFile): readonly Finding[] {

@@ -22,7 +22,7 @@ const idle: CoordinatorSlice = {
   pages: [],
   sealable: [],
   owed: [],
-  loads: [{ partition: 0, chunks: 0, bytes: 0 }],
+  loads: [{ partition: 0, claimant: 'worker', chunks: 0, bytes: 0 }],
   wish: 'finish',
   wishedRound: 0,
   wishedPass: 1,
@@ -111,7 +111,7 @@ test('a page is placed and its uploads opened, then planned, then finished when 
 })
 
 test('beyond the window nothing is planned until chunks are finished', () => {
-  const loads = [{ partition: 0, chunks: planLimits.unfinishedChunksOfClaimant, bytes: 0 }]
+  const loads = [{ partition: 0, claimant: 'worker', chunks: planLimits.unfinishedChunksOfClaimant, bytes: 0 }]
   assert.deepEqual(given({ job: listedJob, listing: { ...walked, pagesPlanned: 0 }, pages: [unplanned()], loads }), [])
 })
 

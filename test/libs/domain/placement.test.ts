@@ -3,13 +3,20 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { partitionAt, partitionOfName, placeChunks } from '#libs/domain/placement'
 
-const load = (partition: number, bytes = 0) => ({ partition, chunks: 0, bytes })
+const load = (partition: number, bytes = 0, claimant = 'worker') => ({ partition, claimant, chunks: 0, bytes })
 
 test('each chunk goes to the partition with the fewest unfinished bytes', () => {
   assert.deepEqual(placeChunks([load(0, 25), load(1)], 4, 10), [
     { partition: 1, count: 3 },
     { partition: 0, count: 1 },
   ])
+})
+
+test('a claimant with many partitions gets no more than one with few', () => {
+  const many = [0, 1, 2, 3].map((partition) => load(partition, 0, 'many'))
+  const placed = placeChunks([...many, load(4, 0, 'few')], 8, 10)
+  const ofFew = placed.filter(({ partition }) => partition === 4).reduce((sum, { count }) => sum + count, 0)
+  assert.equal(ofFew, 4)
 })
 
 test('equal loads are filled in the order of the partitions', () => {

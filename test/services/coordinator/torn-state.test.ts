@@ -36,7 +36,7 @@ function coordinatorOver(onRead: () => void, version: () => number): ReturnType<
     job: 'job',
     projection: { rows: reader, version },
     items: { rows: reader, log: null, job: 'job' },
-    chunkPartitions: () => Promise.resolve([0]),
+    claimants: () => Promise.resolve([{ name: 'worker', partitions: [0] }]),
     logger: silentLogger,
     wish: 'finish',
     wishedPass: 1,

@@ -3,10 +3,10 @@ import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import type { EventLog } from '#libs/log/event-log'
-import type { RowReader } from '#libs/projection/row-reader'
 import { type ReportFacts, reportMembers } from '#libs/report/header'
 import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
-import { decodeEvent } from '#schemas/wire'
+import { readEvent } from './event-reader.ts'
+import type { RowReader } from './row-reader.ts'
 
 export interface FactSources {
   readonly job: string
@@ -23,15 +23,10 @@ export interface FactSources {
 
 const isoTime = (ms: number): string => new Date(ms).toISOString()
 
-/** When the job's first record was written, in ms since 1970. */
-async function startOf(log: EventLog): Promise<number> {
-  const stop = new AbortController()
-  for await (const records of log.read(new Map(), stop.signal)) {
-    const value = records[0]?.value
-    stop.abort()
-    if (value != null) return decodeEvent(value).at
-  }
-  throw new Error('the log of a job with a row has no record')
+/** When the job was accepted, in ms since 1970. */
+async function startOf(log: EventLog, { acceptedIn: partition, acceptedAt: position }: JobRow): Promise<number> {
+  const event = await readEvent(log, 'JobAccepted', { topic: 'jobs', partition, position })
+  return event.at
 }
 
 /** Directories that could not be finished, counted by reason. */
@@ -69,7 +64,7 @@ export async function reportFacts(from: FactSources): Promise<ReportFacts> {
     pass: job.pass,
     state,
     software: from.software,
-    started_at: isoTime(await startOf(log)),
+    started_at: isoTime(await startOf(log, job)),
     ended_at: from.endedAt === null ? null : isoTime(from.endedAt),
     listed: tally.listed,
     has_selection: hasSelection(job),
