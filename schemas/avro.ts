@@ -10,6 +10,8 @@ export interface Avro<T> {
   /** JSON form of the schema; a record inside a record is given by name after its first appearance. */
   readonly schema: unknown
   readonly fallback?: unknown
+  /** The field came later: bytes of the former schema lack it. */
+  readonly isAdded?: boolean
   readonly __type?: T
 }
 
@@ -32,6 +34,11 @@ export function nullable<T>(inner: Avro<T>): Avro<T | null> {
   return { schema: ['null', inner.schema], fallback: null }
 }
 
+/** A field that a schema got after others had been written with it; those read as `fallback`. */
+export function added<T>(inner: Avro<T>, fallback: T): Avro<T> {
+  return { schema: inner.schema, fallback, isAdded: true }
+}
+
 export function list<T>(inner: Avro<T>): Avro<readonly T[]> {
   return { schema: { type: 'array', items: inner.schema } }
 }
@@ -50,15 +57,21 @@ export function record<F extends Fields>(name: string, fields: F): Avro<RecordOf
     name: field,
     type: type.schema,
     ...('fallback' in type ? { default: type.fallback } : {}),
+    ...(type.isAdded === true ? { isAdded: true } : {}),
   }))
   return { schema: { type: 'record', name, namespace: 'waybill', fields: list } }
 }
 
-/** The schema as Avro wants it: each named record written out once, by name from then on. */
-export function toAvsc(type: Avro<unknown>): unknown {
+const isAddedField = (node: unknown): boolean => typeof node === 'object' && node !== null && 'isAdded' in node
+
+/**
+ * The schema as Avro wants it: each named record written out once, by name from then on.
+ * @param version `former`: as it was before fields were added to it
+ */
+export function toAvsc(type: Avro<unknown>, version: 'current' | 'former' = 'current'): unknown {
   const seen = new Set<string>()
   const walk = (node: unknown): unknown => {
-    if (Array.isArray(node)) return node.map(walk)
+    if (Array.isArray(node)) return node.filter((one) => version === 'current' || !isAddedField(one)).map(walk)
     if (typeof node !== 'object' || node === null) return node
     const entries = node as Record<string, unknown>
     if (entries['type'] === 'record') {
@@ -67,7 +80,9 @@ export function toAvsc(type: Avro<unknown>): unknown {
       seen.add(name)
     }
     return Object.fromEntries(
-      Object.entries(entries).map(([key, value]) => [key, key === 'default' ? value : walk(value)]),
+      Object.entries(entries)
+        .filter(([key]) => key !== 'isAdded')
+        .map(([key, value]) => [key, key === 'default' ? value : walk(value)]),
     )
   }
   return walk(type.schema)

@@ -1,5 +1,5 @@
 // Every event of the log. Topic and field meanings: docs/events.md. Names are past tense.
-import { boolean, bytes, double, int, list, long, nullable, record, string, type TypeOf, word } from './avro.ts'
+import { added, boolean, bytes, double, int, list, long, nullable, record, string, type TypeOf, word } from './avro.ts'
 import {
   copyOrigin,
   differingObject,
@@ -30,6 +30,12 @@ const claimed = { ...envelope, claim: string, epoch: int }
 
 const commanded = { ...envelope, actor: string, reason: string }
 
+/**
+ * capped: a limit changed. learned: the quiet latency is known. halved, raised: the controller changed the rate.
+ * floored, unfloored: a signal fell silent, or is heard again.
+ */
+export type RateAction = 'capped' | 'learned' | 'halved' | 'raised' | 'floored' | 'unfloored'
+
 export const eventRecords = {
   // waybill.jobs
   JobRequested: record('JobRequested', { ...envelope, request: jobRequest }),
@@ -46,6 +52,7 @@ export const eventRecords = {
     priority: word<'low' | 'normal' | 'high'>(),
     /** null: as before. */
     settings: nullable(runSettings),
+    throughputTimetable: added(nullable(string), null),
   }),
   RateDecided: record('RateDecided', {
     ...claimed,
@@ -54,6 +61,11 @@ export const eventRecords = {
     bytesPerSecond: nullable(long),
     reason: string,
     signals: list(rateSignal),
+    action: added(word<RateAction>(), 'capped'),
+    /** Hard limit of the source and of its jobs at that moment; null: none. */
+    capBytesPerSecond: added(nullable(long), null),
+    /** What the controller allows by itself, the cap aside; null: it holds nothing back. */
+    allowedBytesPerSecond: added(nullable(long), null),
   }),
   TargetProbed: record('TargetProbed', { ...claimed, abilities: targetAbilities, findings: list(string) }),
   PassOpened: record('PassOpened', {
@@ -213,6 +225,12 @@ export const eventRecords = {
     source: string,
     hasWork: boolean,
     readBytesPerSecond: double,
+    /** Sequence of the report whose grant it reads under; older grants are used no more. -1: none yet. */
+    grantSequence: added(long, -1),
+    /** Reads at the source since the report before, those under way included, and how long they took. */
+    reads: added(long, 0),
+    readMsP50: added(double, 0),
+    readMsP95: added(double, 0),
   }),
 } as const
 

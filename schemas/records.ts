@@ -1,5 +1,19 @@
 // Records that several events share.
-import { boolean, bytes, double, int, list, long, mapOf, nullable, record, string, type TypeOf, word } from './avro.ts'
+import {
+  added,
+  boolean,
+  bytes,
+  double,
+  int,
+  list,
+  long,
+  mapOf,
+  nullable,
+  record,
+  string,
+  type TypeOf,
+  word,
+} from './avro.ts'
 
 export type ItemKind = 'file' | 'directory' | 'symlink' | 'special'
 export type Outcome =
@@ -182,6 +196,8 @@ export const jobRequest = record('JobRequest', {
   workersMax: nullable(int),
   priority: word<'low' | 'normal' | 'high'>(),
   errorsMax: nullable(string),
+  /** Other limits at other hours (libs/domain/timetable.ts); `throughputBytesPerSecond` holds at all other times. */
+  throughputTimetable: added(nullable(string), null),
 })
 export type JobRequest = TypeOf<typeof jobRequest>
 
@@ -226,4 +242,13 @@ export const differingObject = record('DifferingObject', {
 })
 export type DifferingObject = TypeOf<typeof differingObject>
 
-export const rateSignal = record('RateSignal', { name: string, value: double, ageMs: long })
+export const rateSignal = record('RateSignal', {
+  name: string,
+  value: double,
+  ageMs: long,
+  /** What it is when the source is quiet; null where that is not known, or not asked. */
+  baseline: added(nullable(double), null),
+  /** Above this the rate is halved; null: the number is not compared. */
+  threshold: added(nullable(double), null),
+})
+export type RateSignal = TypeOf<typeof rateSignal>

@@ -7,14 +7,14 @@ import { notUtf8, ShapeError, shapeOf } from './wire-shape.ts'
 
 /** Never change a number: it stands in logs that people keep. */
 export const schemaIds: Readonly<Record<EventType, number>> = {
-  JobRequested: 1,
-  JobAccepted: 2,
+  JobRequested: 29,
+  JobAccepted: 30,
   JobRejected: 3,
   JobPaused: 4,
   JobResumed: 5,
   JobCancelled: 6,
-  LimitsChanged: 7,
-  RateDecided: 8,
+  LimitsChanged: 31,
+  RateDecided: 32,
   TargetProbed: 9,
   PassOpened: 10,
   ListingEnded: 11,
@@ -34,6 +34,15 @@ export const schemaIds: Readonly<Record<EventType, number>> = {
   ChunkVerified: 25,
   ChunkFailed: 26,
   RateGranted: 27,
+  WorkerReported: 33,
+}
+
+/** Ids under which events were written before fields were added to them; read for ever, written no more. */
+export const formerSchemaIds: Readonly<Partial<Record<EventType, number>>> = {
+  JobRequested: 1,
+  JobAccepted: 2,
+  LimitsChanged: 7,
+  RateDecided: 8,
   WorkerReported: 28,
 }
 
@@ -54,7 +63,30 @@ function codecOf(type: EventType): Codec {
 }
 
 const codecs = new Map(eventTypes.map((type) => [type, codecOf(type)]))
-const typeOfId = new Map(eventTypes.map((type) => [schemaIds[type], type]))
+
+/** How bytes of one schema id become an event as it is now. */
+interface Reader {
+  readonly type: EventType
+  readonly avro: avsc.Type
+  readonly checkShape: Codec['checkShape']
+  /** Gives the fields that the id's schema lacks. */
+  readonly resolver: Parameters<avsc.Type['decode']>[2]
+}
+
+function formerReader(type: EventType, current: Codec): Reader {
+  const schema = toAvsc(eventRecords[type], 'former')
+  const former = avsc.Type.forSchema(schema as avsc.Schema, { omitRecordMethods: true })
+  const resolver = current.avro.createResolver(former)
+  return { type, avro: current.avro, checkShape: shapeOf(schema), resolver }
+}
+
+const readers = new Map(
+  [...codecs].flatMap(([type, codec]): (readonly [number, Reader])[] => {
+    const former = formerSchemaIds[type]
+    const current = [schemaIds[type], { type, ...codec, resolver: undefined }] as const
+    return former === undefined ? [current] : [current, [former, formerReader(type, codec)] as const]
+  }),
+)
 
 /** Bytes that are no event, or an event that makes no bytes. */
 export class WireError extends Error {}
@@ -115,16 +147,16 @@ export function decodeEvent(wire: Buffer): WaybillEvent {
   if (wire.length < headerBytes || wire.readUInt8(0) !== 0) throw new WireError('not in the Confluent wire format')
   if (wire.length > eventBytesMax) throw new WireError(`an event of ${wire.length} bytes, more than ${eventBytesMax}`)
   const id = wire.readUInt32BE(1)
-  const type = typeOfId.get(id)
-  const codec = type === undefined ? undefined : codecs.get(type)
-  if (type === undefined || codec === undefined) throw new WireError(`unknown schema id ${id}`)
+  const reader = readers.get(id)
+  if (reader === undefined) throw new WireError(`unknown schema id ${id}`)
+  const { type, avro, resolver } = reader
   try {
-    codec.checkShape(wire, headerBytes)
+    reader.checkShape(wire, headerBytes)
   } catch (error) {
     shapeFault(type, error)
   }
   try {
-    const { value } = codec.avro.decode(wire, headerBytes) as { value: object }
+    const { value } = avro.decode(wire, headerBytes, resolver) as { value: object }
     return { type, ...value } as WaybillEvent
   } catch (cause) {
     throw new WireError(`${type} does not decode`, { cause })

@@ -201,13 +201,17 @@ export function foldEvent(rows: Rows, event: WaybillEvent, topic: Topic, at: Rec
     case 'RateGranted': {
       if (standingClaim(rows, event, keyOf.partition('rates', at.partition)) === null) return stale
       const { worker, reportSequence, bytesPerSecond, lifeMs } = event
-      rows.set(keyOf.grant(worker), { worker, reportSequence, bytesPerSecond, lifeMs })
+      // A grant without life forgets a worker that fell silent.
+      if (lifeMs === 0) rows.set(keyOf.report(at.partition, worker), null)
+      rows.set(keyOf.grant(worker), lifeMs === 0 ? null : { worker, reportSequence, bytesPerSecond, lifeMs })
       return folded
     }
     case 'WorkerReported': {
-      const { worker, source, reportSequence, hasWork, readBytesPerSecond } = event
+      const { worker, writer, job, source, reportSequence, hasWork, readBytesPerSecond } = event
+      const { grantSequence, reads, readMsP50, readMsP95 } = event
       const epoch = rows.get(keyOf.partition('rates', at.partition))?.epoch ?? 0
-      rows.set(keyOf.report(worker), { worker, source, reportSequence, hasWork, readBytesPerSecond, epoch })
+      const said = { worker, writer, job, source, reportSequence, hasWork, readBytesPerSecond }
+      rows.set(keyOf.report(at.partition, worker), { ...said, grantSequence, reads, readMsP50, readMsP95, epoch })
       return folded
     }
     case 'ItemsListed':

@@ -121,7 +121,7 @@ export const keyOf = {
     `${poisonPrefixOf(job)}${topic}/${partitionOrder(partition)}/${padded(position, 16)}`,
   request: (job: string, partition: number, position: number): Key<'request'> =>
     `request/${job}/${partitionOrder(partition)}/${padded(position, 16)}`,
-  report: (worker: string): Key<'report'> => `report/${worker}`,
+  report: (partition: number, worker: string): Key<'report'> => `report/${partitionOrder(partition)}/${worker}`,
   grant: (worker: string): Key<'grant'> => `grant/${worker}`,
   rate: (source: string): Key<'rate'> => `rate/${encodeURIComponent(source)}`,
 }
@@ -134,6 +134,11 @@ export function readyPrefixOf(kind: 'leasable' | 'verifiable', partition: number
 /** What the keys of a job's poison records begin with; of records that name no job for an empty `job`. */
 export function poisonPrefixOf(job: string): string {
   return `poison/${job}/`
+}
+
+/** What the keys of the reports on one partition of the rates begin with. */
+export function reportPrefixOf(partition: number): string {
+  return `report/${partitionOrder(partition)}/`
 }
 
 /** What the keys of all generations of an item begin with. */

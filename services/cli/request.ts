@@ -87,6 +87,7 @@ export async function orderOf(input: CommandInput, source: Location, target: Loc
     samplePercent: settings.verify.samplePercent,
     reconcile: settings.reconcile,
     throughputBytesPerSecond: settings.throughput,
+    throughputTimetable: null,
     sourcePeakBytesPerSecond: settings['source-peak'],
     workersMax: null,
     priority: 'normal',

@@ -66,7 +66,12 @@ export function createGranter(options: GranterOptions): Role<GrantTask> {
     const fence = (claim: Claim): { claim: string; epoch: number } => ({ claim: claim.claim, epoch: claim.epoch })
     if (task.kind === 'decide') {
       const { source, decision } = task
-      const event = { type: 'RateDecided', job, ...fence(jobs), source, ...decision, signals: [] } as const
+      const state = {
+        action: 'capped',
+        capBytesPerSecond: decision.bytesPerSecond,
+        allowedBytesPerSecond: null,
+      } as const
+      const event = { type: 'RateDecided', job, ...fence(jobs), source, ...decision, signals: [], ...state } as const
       return [{ topic: 'jobs', partition: jobs.partition, event }]
     }
     const { report, bytesPerSecond, lifeMs } = task

@@ -18,7 +18,7 @@ import type { StateStore } from '#libs/store/state-store'
 import type { Target } from '#libs/target/target'
 import type { JobRequest, RunSettings } from '#schemas/records'
 import type { JobRow, TallyRow } from '#schemas/rows'
-import { openClients } from './clients.ts'
+import { openClients } from '#libs/runtime/clients'
 import { startRoles } from './roles.ts'
 
 export interface MigrationOptions {
@@ -78,6 +78,7 @@ async function claimAll(context: RoleContext, options: MigrationOptions): Promis
 /** Fields that may differ between runs of one job: limits are changed by events of their own. */
 const adjustable: ReadonlySet<string> = new Set([
   'throughputBytesPerSecond',
+  'throughputTimetable',
   'sourcePeakBytesPerSecond',
   'workersMax',
   'priority',
@@ -124,8 +125,8 @@ async function prepareJob(context: RoleContext, options: MigrationOptions): Prom
   if (request !== null) {
     const names = differences(request, row.request)
     if (names.length > 0) throw new WaybillError('JOB_DIFFERS', { job, options: names.join(', ') })
-    const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority } = request
-    const limits = { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax, priority }
+    const { throughputBytesPerSecond, throughputTimetable, sourcePeakBytesPerSecond, workersMax, priority } = request
+    const limits = { throughputBytesPerSecond, throughputTimetable, sourcePeakBytesPerSecond, workersMax, priority }
     const settings = settingsOf(request)
     const isNew = Object.entries(limits).some(([name, value]) => row[name as keyof typeof limits] !== value)
     const isOther = Object.entries(settings).some(([name, value]) => row.request[name as keyof RunSettings] !== value)

@@ -221,6 +221,10 @@ class WorkDesk {
       source,
       hasWork,
       readBytesPerSecond,
+      grantSequence: this.#grantedReport,
+      reads: 0,
+      readMsP50: 0,
+      readMsP95: 0,
     } as const
     return { topic: 'rates', partition: ratesPartition, event }
   }

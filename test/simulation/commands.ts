@@ -18,6 +18,7 @@ export function commandRecord(chance: Chance, sequence: number): NewRecord {
       type: 'LimitsChanged',
       ...envelope,
       throughputBytesPerSecond: chance.happens(0.5) ? null : chance.between(100, 1_000) * 1024,
+      throughputTimetable: null,
       sourcePeakBytesPerSecond: null,
       workersMax: null,
       priority: 'normal',

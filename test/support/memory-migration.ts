@@ -31,6 +31,7 @@ export const smallRequest: JobRequest = {
   samplePercent: 100,
   reconcile: 'listing',
   throughputBytesPerSecond: null,
+  throughputTimetable: null,
   sourcePeakBytesPerSecond: null,
   workersMax: null,
   priority: 'normal',

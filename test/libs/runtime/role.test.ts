@@ -51,6 +51,10 @@ const report = (sequence: number): PlacedDraft => ({
     source: 's',
     hasWork: false,
     readBytesPerSecond: 0,
+    grantSequence: -1,
+    reads: 0,
+    readMsP50: 0,
+    readMsP95: 0,
   },
 })
 
