@@ -1,4 +1,4 @@
-// `node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio|kafka]`: test servers by hand.
+// `node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio|kafka|registry]`: test servers by hand.
 // install  builds or fetches what is missing into .servers
 // start    runs them in the background on fixed ports with data in .servers/data, prints how to reach them
 // stop     ends what `start` began
@@ -8,11 +8,12 @@ import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installKafka, kafkaCommand } from './kafka-server.ts'
+import { installRegistry, registryCommand } from './registry-server.ts'
 import { installServer, type S3ServerKind, s3ServerKinds, serverCommand, serversFolder } from './server-binaries.ts'
 
-type Server = S3ServerKind | 'kafka'
-const servers: readonly Server[] = [...s3ServerKinds, 'kafka']
-const ports: Readonly<Record<Server, number>> = { versitygw: 7070, minio: 7080, kafka: 9092 }
+type Server = S3ServerKind | 'kafka' | 'registry'
+const servers: readonly Server[] = [...s3ServerKinds, 'kafka', 'registry']
+const ports: Readonly<Record<Server, number>> = { versitygw: 7070, minio: 7080, kafka: 9092, registry: 8081 }
 const kafkaControllerPort = 9093
 const accessKeyId = 'waybill-dev'
 const secretAccessKey = 'waybill-dev-secret'
@@ -37,13 +38,17 @@ function startOf(server: Server): Start {
     const place = { folder, port, controllerPort: kafkaControllerPort, protocol: 'PLAINTEXT' as const, settings: {} }
     return { ...kafkaCommand(place), environment: {}, address: `127.0.0.1:${port}` }
   }
+  if (server === 'registry') {
+    const { command, args, url } = registryCommand({ folder, port })
+    return { command, args, environment: {}, address: url }
+  }
   const place = { folder, port, accessKeyId, secretAccessKey, certificate: null }
   const address = `http://127.0.0.1:${port}  ${accessKeyId} / ${secretAccessKey}`
   return { ...serverCommand(server, place), address }
 }
 
 /** A server that cannot take its port ends within this time; Java takes longer to find out. */
-const settleMs: Readonly<Record<Server, number>> = { versitygw: 1000, minio: 1000, kafka: 5000 }
+const settleMs: Readonly<Record<Server, number>> = { versitygw: 1000, minio: 1000, kafka: 5000, registry: 5000 }
 
 async function start(server: Server): Promise<void> {
   const { command, args, environment, address } = startOf(server)
@@ -71,16 +76,29 @@ function stop(server: Server): void {
   rmSync(pidFile(server), { force: true })
 }
 
+function install(server: Server): Promise<string> {
+  switch (server) {
+    case 'kafka':
+      return installKafka()
+    case 'registry':
+      return installRegistry()
+    case 'versitygw':
+    case 'minio':
+      return installServer(server)
+  }
+}
+
 async function main(): Promise<number> {
   const [action, name] = process.argv.slice(2)
   const chosen = servers.filter((server) => name === undefined || server === name)
   if (chosen.length === 0 || action === undefined || !['install', 'start', 'stop'].includes(action)) {
-    console.error('usage: node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio|kafka]')
+    console.error(
+      'usage: node --conditions=source scripts/servers.ts install|start|stop [versitygw|minio|kafka|registry]',
+    )
     return 2
   }
   for (const server of chosen) {
-    if (action === 'install')
-      console.log(`${server}: ${await (server === 'kafka' ? installKafka() : installServer(server))}`)
+    if (action === 'install') console.log(`${server}: ${await install(server)}`)
     if (action === 'start') await start(server)
     if (action === 'stop') stop(server)
   }
