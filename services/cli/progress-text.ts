@@ -1,8 +1,9 @@
 // From a snapshot to text. Pure; the screen decides when and where.
 
 import { showText } from '#libs/domain/name-text'
+import type { Phase } from '#libs/domain/phase'
 import { formatCount, formatDuration, formatRate, formatShare, formatSize } from '#libs/domain/quantity'
-import { itemsDone, itemsFailed, type Phase, type ProgressSnapshot } from '../embedded/progress-snapshot.ts'
+import { itemsDone, itemsFailed, type ProgressSnapshot } from '../embedded/progress-snapshot.ts'
 import type { Estimate } from './progress-estimate.ts'
 import { type Line, type Piece, piece, renderLines } from './terminal-line.ts'
 

@@ -1,20 +1,6 @@
 // What the roles tell about a run, in plain numbers: the only thing the progress view knows of them.
+import type { Phase } from '#libs/domain/phase'
 import type { Outcome } from '#schemas/records'
-
-/**
- * starting: state is opened, the target is tried. scanning: the source is listed and nothing is moved yet.
- * moving: bytes are copied and read back, perhaps while listing goes on. reconciling: the target is listed and compared.
- * finishing: uploads are swept, directories finished, the report made.
- */
-export type Phase =
-  | 'starting'
-  | 'scanning'
-  | 'moving'
-  | 'verifying'
-  | 'reconciling'
-  | 'finishing'
-  | 'complete'
-  | 'stopped'
 
 export interface ProgressSnapshot {
   readonly job: string

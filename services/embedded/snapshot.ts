@@ -1,33 +1,11 @@
 // How far a run is, from a few rows of the state.
 import { keyOf } from '#libs/domain/keys'
+import { limitOf, phaseOf } from '#libs/domain/phase'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import { finalOutcomes, pendingOf } from '#libs/domain/tally'
 import type { Projection } from '#libs/projection/projection'
 import type { Outcome } from '#schemas/records'
-import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
-import type { Phase, ProgressSnapshot } from './progress-snapshot.ts'
-
-function phaseOf(job: JobRow, listing: ListingRow, tally: TallyRow): Phase {
-  if (job.control !== 'running') return 'stopped'
-  if (job.pass > 0 && job.passesCompleted === job.pass) return job.roundCause === 'verify' ? 'verifying' : 'complete'
-  if (job.probedForPass < job.pass) return 'starting'
-  if (tally.chunksPlanned === 0 && job.lastPage === null) return 'scanning'
-  if (job.lastPage === null || pendingOf(tally).items > 0 || tally.owed > 0) return 'moving'
-  const isCompared = listing.compared.isDone && listing.comparedPages === listing.pages
-  return isCompared || job.request.reconcile === 'none' ? 'finishing' : 'reconciling'
-}
-
-function limitOf(
-  job: JobRow,
-  rate: { readonly reason: string; readonly bytesPerSecond: number | null } | undefined,
-  targetLimit: string | null,
-): string {
-  if (job.control === 'paused') return `paused: ${job.controlReason}`
-  // A store that asks to slow down is slower than any rate that is granted.
-  if (targetLimit !== null) return targetLimit
-  if (rate !== undefined && rate.bytesPerSecond !== null) return rate.reason
-  return 'this machine'
-}
+import type { ProgressSnapshot } from './progress-snapshot.ts'
 
 /** null until the job is accepted. @param targetLimit what the target's answers say limits the run; null: nothing. */
 export async function snapshotOf(
