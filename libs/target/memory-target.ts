@@ -9,12 +9,13 @@ import type { TargetAbilities } from '#schemas/records'
 import { isSameMark } from './mark.ts'
 import { flipped, MemoryStore, md5, placeOf, type StoredObject, type StoredUpload } from './memory-store.ts'
 import type {
-  Condition,
   CopyPartRequest,
   MayAbort,
   ObjectState,
   PartRequest,
+  PutCondition,
   PutRequest,
+  PutResult,
   ReadRequest,
   ReadResult,
   SealRequest,
@@ -74,9 +75,9 @@ function stateOf(object: StoredObject | undefined): ObjectState | null {
 }
 
 /** With `match` an object that is gone is no obstacle: nothing of anybody is replaced. */
-function meets(condition: Condition, found: StoredObject | undefined): boolean {
+function meets(condition: PutCondition, found: StoredObject | undefined): boolean {
   if (found === undefined) return true
-  return condition.kind === 'match' && condition.seal === found.seal
+  return condition.kind !== 'absent' && condition.seal === found.seal
 }
 
 /** Directories stand right before what is in them, as in the source's listing. */
@@ -87,7 +88,7 @@ function orderKey(object: StoredObject): Bytes {
 /** Where the store cannot condition, the client looks first; between the look and the write others may come. */
 async function conditionCheck(
   store: MemoryStore,
-  request: { readonly key: Bytes; readonly condition: Condition },
+  request: { readonly key: Bytes; readonly condition: PutCondition },
   abilities: TargetAbilities,
 ): Promise<() => void> {
   const isMet = (): boolean => meets(request.condition, store.objects.get(placeOf(request.key)))
@@ -99,7 +100,7 @@ async function conditionCheck(
   }
 }
 
-function isAtomic(condition: Condition, abilities: TargetAbilities): boolean {
+function isAtomic(condition: PutCondition, abilities: TargetAbilities): boolean {
   return condition.kind === 'absent' ? abilities.createsOnlyIfAbsent : abilities.replacesOnlyIfMatch
 }
 
@@ -120,7 +121,7 @@ class MemoryWriter implements TargetWriter {
     return findObject(this.#store, key, signal)
   }
 
-  async put(request: PutRequest, signal: AbortSignal): Promise<{ seal: string; notes: readonly string[] }> {
+  async put(request: PutRequest, signal: AbortSignal): Promise<PutResult> {
     const check = await conditionCheck(this.#store, request, this.#abilities)
     return this.#store.request({ operation: 'put', key: request.key }, signal, (flips) => {
       const body = flips ? flipped(request.body) : Buffer.from(request.body)
@@ -128,14 +129,20 @@ class MemoryWriter implements TargetWriter {
         throw new WaybillError('TARGET_REFUSED_DIGEST')
       }
       check()
-      this.#store.take(body.length)
-      const seal = `"${md5(body).toString('hex')}"`
       const { dress, kind } = request
       const mark = this.#abilities.keepsMarks ? dress.mark : null
-      const object = { key: Buffer.from(request.key), kind, body, seal, mark, attributes: dress.attributes }
-      this.#store.objects.set(placeOf(request.key), { ...object, mtimeNs: dress.mtimeNs })
+      const notes = this.#abilities.keepsMarks ? [] : ['MARK_NOT_KEPT']
+      const renewed = { mark, attributes: dress.attributes, mtimeNs: dress.mtimeNs }
+      const there = this.#store.objects.get(placeOf(request.key))
+      if (request.condition.kind === 'same' && there !== undefined && there.kind === kind) {
+        this.#store.objects.set(placeOf(request.key), { ...there, ...renewed })
+        return { seal: there.seal, notes, isSent: false }
+      }
+      this.#store.take(body.length)
+      const seal = `"${md5(body).toString('hex')}"`
+      this.#store.objects.set(placeOf(request.key), { key: Buffer.from(request.key), kind, body, seal, ...renewed })
       this.#store.unsettled.add(placeOf(request.key))
-      return { seal, notes: this.#abilities.keepsMarks ? [] : ['MARK_NOT_KEPT'] }
+      return { seal, notes, isSent: true }
     })
   }
 

@@ -34,6 +34,20 @@ export interface ObjectState {
 
 export type Condition = { readonly kind: 'absent' } | { readonly kind: 'match'; readonly seal: string }
 
+/**
+ * `same`: that version holds these very bytes already, and only its dress is out of date. It is renewed without sending
+ * them where the store can do that; else, and where the object is gone, it is as `match`.
+ */
+export type PutCondition = Condition | { readonly kind: 'same'; readonly seal: string }
+
+export interface PutResult {
+  readonly seal: string
+  /** Findings (owner could not be set, mark not kept), codes only. */
+  readonly notes: readonly string[]
+  /** False when only the dress was renewed. */
+  readonly isSent: boolean
+}
+
 /** What is set on an object beside its bytes. */
 export interface ObjectDress {
   readonly mark: Mark
@@ -48,7 +62,7 @@ export interface PutRequest {
   readonly body: Buffer
   readonly digest: Buffer
   readonly dress: ObjectDress
-  readonly condition: Condition
+  readonly condition: PutCondition
   /** Claim of the writer: names its folder of temporary files. */
   readonly claim: string
 }
@@ -77,8 +91,7 @@ export interface TargetWriter {
   /** Before the first write under a claim: makes its folder, moves away those of older claims. */
   takeOver(claim: string, signal: AbortSignal): Promise<void>
   find(key: Bytes, signal: AbortSignal): Promise<ObjectState | null>
-  /** Returns the seal. Findings (owner could not be set, mark not kept) go to `notes`, codes only. */
-  put(request: PutRequest, signal: AbortSignal): Promise<{ readonly seal: string; readonly notes: readonly string[] }>
+  put(request: PutRequest, signal: AbortSignal): Promise<PutResult>
   /** Makes what was put durable: called once for a chunk, before its event. */
   settle(keys: readonly Bytes[], signal: AbortSignal): Promise<void>
   writePart(request: PartRequest, signal: AbortSignal): Promise<{ readonly tag: string }>

@@ -1,10 +1,10 @@
 // What is to be done with an item when something may be under its key already (rule 8, I6): pure.
 import { isSameMark } from '#libs/target/mark'
-import type { Condition, Mark, ObjectState } from '#libs/target/target'
+import type { Mark, ObjectState, PutCondition } from '#libs/target/target'
 import type { Extent, JobRequest } from '#schemas/records'
 
 export type Decision =
-  | { readonly kind: 'put'; readonly condition: Condition }
+  | { readonly kind: 'put'; readonly condition: PutCondition }
   /** The object stays; the source is only read and hashed, and the verifier compares. */
   | { readonly kind: 'given'; readonly seal: string; readonly isOurs: boolean }
   | { readonly kind: 'conflict' }

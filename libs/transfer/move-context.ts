@@ -28,8 +28,8 @@ export interface MoveContext {
   readonly overwrite: JobRequest['overwrite']
   /** Ask for the object before the first byte; left out on attempt 1 of a target that the probe found empty. */
   readonly looksFirst: boolean
-  /** Digest that the log holds for the object an extent replaces; equal to the one read: nothing is sent. */
-  readonly loggedDigest?: (extent: Extent) => Buffer | null
+  /** Digest that the log holds for the object an extent replaces; equal to the one read: no bytes are sent. */
+  readonly loggedDigest?: (extent: Extent) => Promise<Buffer | null>
   /** Hashes a large buffer elsewhere (hash-pool.ts); without it slices are hashed as they are read. */
   readonly hashLarge?: (bytes: Buffer) => Promise<Buffer>
   readonly onBytes?: (phase: 'read' | 'written', bytes: number) => void

@@ -70,6 +70,27 @@ function putTests(contract: TargetContract): void {
     assert.equal(body.toString(), 'two')
   })
 
+  portTest(contract, 'a version whose bytes are right gets a new dress, and no bytes are sent', async (ports) => {
+    const body = Buffer.from('the same bytes')
+    const seal = await put(ports, 'touched', body)
+    const dress = { ...dressOf(ports, '1.1.0', 2), mtimeNs: '1600000000000000000' }
+    const request = requestOf(ports, 'touched', body, { condition: { kind: 'same', seal }, dress })
+    const renewed = await ports.writer.put(request, neverAborted)
+    assert.equal(renewed.isSent, false)
+    const kept = renewed.seal
+    const { length } = body
+    assert.ok((await readBack(ports, request.key, { seal: kept, length })).equals(body))
+    const found = await ports.writer.find(request.key, neverAborted)
+    assert.deepEqual([found?.seal, found?.mark?.job], [kept, ports.fixture.job])
+    await ports.fixture.replace(request.key, Buffer.from("a stranger's"))
+    const late = { ...request, condition: { kind: 'same', seal: kept } } as const
+    await assert.rejects(ports.writer.put(late, neverAborted), isCode('TARGET_EXISTS'))
+    await ports.fixture.remove(request.key)
+    const again = await ports.writer.put(late, neverAborted)
+    assert.equal(again.isSent, true, 'what is gone is written anew')
+    assert.ok((await readBack(ports, request.key, { seal: again.seal, length })).equals(body))
+  })
+
   portTest(contract, 'nothing is found where nothing is, and no mark on what others wrote', async (ports) => {
     const key = keyOf(ports, 'folder/of others')
     assert.equal(await ports.writer.find(key, neverAborted), null)

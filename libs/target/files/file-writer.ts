@@ -7,11 +7,19 @@
 // When a sync fails, what did not reach the disk is taken away from its final name before the chunk fails.
 import { constants } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type ErrorCode, WaybillError } from '#libs/domain/errors'
+import { WaybillError } from '#libs/domain/errors'
 import { syncFileSystem } from '#libs/runtime/native'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
-import type { CopyPartRequest, ObjectState, PartRequest, PutRequest, TargetWriter } from '../target.ts'
+import type {
+  Condition,
+  CopyPartRequest,
+  ObjectState,
+  PartRequest,
+  PutRequest,
+  PutResult,
+  TargetWriter,
+} from '../target.ts'
 import type { AlignedBuffers } from './aligned-buffers.ts'
 import { writeBody } from './direct-write.ts'
 import { syncBytes } from './file-calls.ts'
@@ -21,6 +29,7 @@ import { joinPath, placeOf } from './file-keys.ts'
 import { type Directory, DirectoryCache, type FileRoot, type Root } from './file-root.ts'
 import { findObject } from './lookup.ts'
 import { publish } from './publication.ts'
+import { renewDress } from './renewal.ts'
 import { settleSingly } from './settling.ts'
 import { fileName, openJobFolder, removeFile, takeOverFolders } from './temporary-files.ts'
 import { copyRange, openUploadFile } from './upload-file.ts'
@@ -35,11 +44,6 @@ interface Opened {
   readonly root: Root
   readonly folder: Directory
   readonly directories: DirectoryCache
-}
-
-export interface Put {
-  readonly seal: string
-  readonly notes: readonly ErrorCode[]
 }
 
 export class FileWriter implements TargetWriter {
@@ -58,12 +62,14 @@ export class FileWriter implements TargetWriter {
     this.#buffers = abilities.bypassesCache ? buffers : null
   }
 
-  /** Called again after `clear`, which removes the claim's folder with the others. */
+  /** Called for each claim, and again after `clear`, which removes the job's folder. Puts of other claims may be under way. */
   async takeOver(claim: string, signal: AbortSignal): Promise<void> {
     throwIfAborted(signal)
-    await this.close()
     try {
-      const { root, folder } = await this.#open()
+      const opened = await this.#open()
+      const isRemoved = (await opened.root.calls.stat(opened.folder.fd)).nlink === 0n
+      if (isRemoved) await this.close()
+      const { root, folder } = isRemoved ? await this.#open() : opened
       await takeOverFolders(root, folder, claim, signal)
     } catch (error) {
       throw writeError(error)
@@ -75,7 +81,7 @@ export class FileWriter implements TargetWriter {
     return await findObject(this.#fileRoot, key)
   }
 
-  async put(request: PutRequest, signal: AbortSignal): Promise<Put> {
+  async put(request: PutRequest, signal: AbortSignal): Promise<PutResult> {
     throwIfAborted(signal)
     const { parent, name } = placeOf(request.key)
     this.#puts += 1
@@ -156,8 +162,13 @@ export class FileWriter implements TargetWriter {
     return { root, folder, directories }
   }
 
-  #putIn(opened: Opened, final: Bytes, request: PutRequest, signal: AbortSignal): Promise<Put> {
-    switch (request.kind) {
+  async #putIn(opened: Opened, final: Bytes, request: PutRequest, signal: AbortSignal): Promise<PutResult> {
+    const { kind, condition, dress } = request
+    if (condition.kind === 'same') {
+      const notes = await renewDress(opened.root.calls, final, { kind, seal: condition.seal, dress })
+      if (notes !== null) return { seal: condition.seal, notes, isSent: false }
+    }
+    switch (kind) {
       case 'file':
         return this.#putFile(opened, final, request, signal)
       case 'symlink':
@@ -165,7 +176,7 @@ export class FileWriter implements TargetWriter {
       case 'directory':
         return this.#putDirectory(opened.root, final, request)
       case 'special':
-        throw new WaybillError('TARGET_REFUSED', { kind: request.kind })
+        throw new WaybillError('TARGET_REFUSED', { kind })
     }
   }
 
@@ -175,18 +186,18 @@ export class FileWriter implements TargetWriter {
     return joinPath(folder, Buffer.from(`t${this.#temporaries}`))
   }
 
-  async #putFile(opened: Opened, final: Bytes, request: PutRequest, signal: AbortSignal): Promise<Put> {
+  async #putFile(opened: Opened, final: Bytes, request: PutRequest, signal: AbortSignal): Promise<PutResult> {
     const { calls } = opened.root
     const temporary = this.#temporary(opened, request.claim)
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
     const fd = await fenced(() => calls.open(temporary, flags, firstMode(request.dress.attributes)))
     try {
-      let dressed: Put
+      let dressed: PutResult
       try {
         await writeBody({ root: opened.root, fd, body: request.body, at: 0, buffers: this.#buffers }, signal)
         const stats = await calls.stat(fd)
         const notes = await dressFile(calls, { fd, path: temporary, stats }, request.dress)
-        dressed = { seal: sealOf(stats), notes }
+        dressed = { seal: sealOf(stats), notes, isSent: true }
       } finally {
         // A network file system may tell only here that the bytes did not fit: then nothing was linked yet.
         await calls.close(fd)
@@ -199,7 +210,7 @@ export class FileWriter implements TargetWriter {
     }
   }
 
-  async #putLink(opened: Opened, final: Bytes, request: PutRequest): Promise<Put> {
+  async #putLink(opened: Opened, final: Bytes, request: PutRequest): Promise<PutResult> {
     const { calls } = opened.root
     const temporary = this.#temporary(opened, request.claim)
     await fenced(() => calls.makeLink(request.body, temporary))
@@ -207,7 +218,7 @@ export class FileWriter implements TargetWriter {
       const stats = await calls.lookAt(temporary)
       const notes = await dressLink(calls, { path: temporary, stats }, request.dress)
       await this.#publish(opened, temporary, final, sealOf(stats), request)
-      return { seal: sealOf(stats), notes }
+      return { seal: sealOf(stats), notes, isSent: true }
     } catch (error) {
       await removeFile(opened.root, temporary)
       throw error
@@ -216,11 +227,12 @@ export class FileWriter implements TargetWriter {
 
   async #publish(opened: Opened, temporary: Bytes, final: Bytes, seal: string, request: PutRequest): Promise<void> {
     const hasHardLinks = this.#abilities.createsOnlyIfAbsent
-    await publish(opened.root.calls, { temporary, final, seal, condition: request.condition, hasHardLinks })
+    const condition = conditionOf(request)
+    await publish(opened.root.calls, { temporary, final, seal, condition, hasHardLinks })
   }
 
   /** A directory that is there is taken as it is, whoever made it: nothing of it is replaced. Its mode comes at the end. */
-  async #putDirectory(root: Root, final: Bytes, request: PutRequest): Promise<Put> {
+  async #putDirectory(root: Root, final: Bytes, request: PutRequest): Promise<PutResult> {
     const { calls } = root
     let isNew = await makeDirectory(root, final)
     let stats = await calls.lookAt(final)
@@ -233,8 +245,13 @@ export class FileWriter implements TargetWriter {
     }
     const isOurs = isNew || readMark(final)?.job === this.#job
     const isMarked = !isOurs || writeMark(final, request.dress.mark)
-    return { seal: sealOf(stats), notes: isMarked ? [] : ['MARK_NOT_KEPT'] }
+    return { seal: sealOf(stats), notes: isMarked ? [] : ['MARK_NOT_KEPT'], isSent: true }
   }
+}
+
+/** Where the dress alone could not be renewed, the object is written again over the version that was named. */
+function conditionOf({ condition }: PutRequest): Condition {
+  return condition.kind === 'same' ? { kind: 'match', seal: condition.seal } : condition
 }
 
 async function makeDirectory(root: Root, path: Bytes): Promise<boolean> {

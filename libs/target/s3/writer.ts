@@ -5,12 +5,20 @@
 // Stores differ: an If-Match on a key that is gone succeeds or is answered 404; nobody's object is replaced either way,
 // so the second is asked again as a creation. Some refuse a request before they have read its body and close the
 // connection at once: the refusal is lost in the reset, so a question without a body is asked after it.
-import { ListPartsCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
-import { codeOf, WaybillError } from '#libs/domain/errors'
+import { CopyObjectCommand, ListPartsCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3'
+import { codeOf, errorCatalogue, WaybillError } from '#libs/domain/errors'
 import type { ObjectOptions } from '#libs/domain/object-options'
 import type { Bytes } from '#schemas/avro'
 import type { TargetAbilities } from '#schemas/records'
-import type { Condition, CopyPartRequest, ObjectState, PartRequest, PutRequest, TargetWriter } from '../target.ts'
+import type {
+  CopyPartRequest,
+  ObjectState,
+  PartRequest,
+  PutCondition,
+  PutRequest,
+  PutResult,
+  TargetWriter,
+} from '../target.ts'
 import { type Address, encodedKey, encodedValue, fullKey } from './address.ts'
 import type { Answer, Connection } from './connection.ts'
 import type { Control } from './control.ts'
@@ -18,7 +26,7 @@ import { contentType, metadataOf } from './dress.ts'
 import { recoded } from './faults.ts'
 import { headerText, type LeanClient } from './lean.ts'
 import { findObject } from './lookup.ts'
-import { objectHeaders } from './object-headers.ts'
+import { objectHeaders, uploadMembers } from './object-headers.ts'
 import type { S3Deadlines } from './settings.ts'
 import type { Header } from './sign.ts'
 import { parseUpload } from './upload-name.ts'
@@ -47,7 +55,7 @@ export function tagOf(answer: Answer): string {
  */
 export async function conditionHeaders(
   client: LeanClient,
-  request: { readonly key: Bytes; readonly condition: Condition },
+  request: { readonly key: Bytes; readonly condition: PutCondition },
   abilities: TargetAbilities,
   signal: AbortSignal,
 ): Promise<readonly Header[]> {
@@ -102,13 +110,45 @@ class S3Writer implements TargetWriter {
     return findObject(this.#context.client, key, signal)
   }
 
-  async put(request: PutRequest, signal: AbortSignal): Promise<{ seal: string; notes: readonly string[] }> {
+  async put(request: PutRequest, signal: AbortSignal): Promise<PutResult> {
     const notes = this.#abilities.keepsMarks ? [] : ['MARK_NOT_KEPT']
+    const { condition } = request
+    const renewed = condition.kind === 'same' ? await this.#renew(request, condition.seal, signal) : null
+    if (renewed !== null) return { seal: renewed, notes, isSent: false }
     try {
-      return { seal: await this.#put(request, signal), notes }
+      return { seal: await this.#put(request, signal), notes, isSent: true }
     } catch (error) {
-      if (request.condition.kind !== 'match' || codeOf(error) !== 'TARGET_MISSING') throw error
-      return { seal: await this.#put({ ...request, condition: { kind: 'absent' } }, signal), notes }
+      if (condition.kind === 'absent' || codeOf(error) !== 'TARGET_MISSING') throw error
+      return { seal: await this.#put({ ...request, condition: { kind: 'absent' } }, signal), notes, isSent: true }
+    }
+  }
+
+  /**
+   * Metadata of an object cannot be changed: it is copied onto itself, inside the store, under new ones.
+   * @returns the new version's seal; null where the store refuses that (no right to read, archived, not built in): then the
+   * bytes are sent. @throws WaybillError TARGET_EXISTS when another version is there.
+   */
+  async #renew(request: PutRequest, seal: string, signal: AbortSignal): Promise<string | null> {
+    const { address, control, deadlines, objectOptions } = this.#context
+    const key = fullKey(address, request.key)
+    const command = new CopyObjectCommand({
+      Bucket: address.bucket,
+      Key: key,
+      CopySource: encodedKey(Buffer.from(`${address.bucket}/${key}`, 'utf8')),
+      CopySourceIfMatch: seal,
+      MetadataDirective: 'REPLACE',
+      ContentType: contentType(request.key, request.kind),
+      ...uploadMembers(objectOptions),
+      ...(objectOptions.tags.length === 0 ? {} : { TaggingDirective: 'REPLACE' }),
+      Metadata: { ...Object.fromEntries(objectOptions.metadata), ...metadataOf(request.dress, request.kind) },
+    })
+    try {
+      const copy = control.call((sdk, options) => sdk.send(command, options), signal, deadlines.longAnswerMs)
+      return (await copy).CopyObjectResult?.ETag ?? null
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'INTERNAL' || code === 'TARGET_EXISTS' || errorCatalogue[code].retry === 'again') throw error
+      return null
     }
   }
 

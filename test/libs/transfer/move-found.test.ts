@@ -172,14 +172,22 @@ test('when others keep coming between the look and the put, the item is a confli
   assert.deepEqual([entry.outcome, entry.code], ['conflict', 'TARGET_EXISTS'])
 })
 
-const later: StageOptions = { context: { loggedDigest: () => digest } }
+const later: StageOptions = { context: { loggedDigest: () => Promise.resolve(digest) } }
 
-test('a later pass that reads what the log says is stored sends nothing', async () => {
+test('a later pass that reads what the log says is stored sends nothing but what stands beside the bytes', async () => {
   const stage = createStage(later)
-  const seal = place(stage, content, own)
+  const seal = place(stage, content, { ...own, generation: 7 })
   const entry = await moveOne(stage, seal)
   assert.deepEqual([entry.outcome, entry.seal, entry.isOurs], ['given', seal, true])
   assert.equal(stage.target.store.counters.bytesWritten, 0)
+  assert.deepEqual(stage.target.store.mustHave(Buffer.from('a')).mark?.generation, 1)
+})
+
+test('what the log says is stored is sent all the same where it is gone', async () => {
+  const stage = createStage(later)
+  const entry = await moveOne(stage, '"the seal that the page names"')
+  assert.equal(entry.outcome, 'written')
+  assert.equal(stage.target.store.counters.bytesWritten, content.length)
 })
 
 test('the digest in the log is used only for the object that the extent replaces', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WaybillError } from '#libs/domain/errors'
+import { identityOf } from '#libs/source/memory-tree'
 import { openMemoryStore } from '#libs/store/memory-store'
 import { encodeEvent } from '#schemas/wire'
 import { createMemoryWorld, KiB, type MemoryWorld, smallRequest } from '#test/support/memory-migration'
@@ -39,6 +40,34 @@ test('a second pass reads nothing of what is unchanged and verified', async () =
   assert.deepEqual(plain(second.tally.verified), { items: 6, bytes: all.bytes + 7 })
   assert.equal(second.tally.sourceBytesRead - first.tally.sourceBytesRead, 17)
   assert.equal(second.tally.targetBytesWritten - first.tally.targetBytesWritten, 17)
+})
+
+test('of files that only got another time nothing is sent, and the next pass finds them unchanged', async () => {
+  const world = createMemoryWorld()
+  for (let n = 0; n < 1_000; n += 1) world.tree.write(`folder/${n}`, bytesOf(10 + n, n))
+  const first = await world.run()
+  for (let n = 0; n < 1_000; n += 1) world.tree.write(`folder/${n}`, bytesOf(10 + n, n))
+  const second = await world.run()
+  assert.equal(second.isComplete, true)
+  assert.equal(second.tally.targetBytesWritten, first.tally.targetBytesWritten)
+  assert.deepEqual(plain(second.tally.verified), plain(first.tally.verified))
+  const node = world.tree.nodeOf('folder/7')
+  assert.ok(node !== null)
+  assert.equal(world.target.store.mustHave(Buffer.from('folder/7')).mtimeNs, identityOf(node).mtimeNs)
+  const third = await world.run()
+  assert.equal(third.tally.sourceBytesRead, second.tally.sourceBytesRead)
+  assert.deepEqual(plain(third.tally.verified), plain(first.tally.verified))
+})
+
+test('bytes that rotted where a file was only touched are found and mended in the same pass', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  await world.run()
+  world.target.store.corrupt(Buffer.from('folder/one'), 3)
+  world.tree.write('folder/one', bytesOf(10, 1))
+  const second = await world.run()
+  assert.deepEqual(plain(second.tally.verified), all)
+  assert.ok(world.target.store.mustHave(Buffer.from('folder/one')).body.equals(bytesOf(10, 1)))
 })
 
 test('an item that vanished is listed as such and stays at the target', async () => {

@@ -37,6 +37,28 @@ test('mode, set-id bits, time to the nanosecond and owner of a file are restored
   assert.equal(fs.lstatSync(join(root, 'before 1970'), bigint).mtimeNs, -1_000_000_001n)
 })
 
+test('a file whose time, mode or owner changed at the source is dressed anew in its place', async (t) => {
+  const root = scratch(t)
+  const { writer } = await openWriter(t, root)
+  const attributes = { ...dress().attributes, mode: 0o100444 }
+  for (const kind of ['file', 'symlink'] as const) {
+    const first = request(`folder/${kind}`, 'bytes', { kind, dress: dress({ attributes }) })
+    const { seal } = await writer.put(first, neverAborted)
+    const path = join(root, first.key.toString())
+    const before = fs.lstatSync(path, bigint)
+    const condition = { kind: 'same', seal } as const
+    const changed = dress({ attributes: { ...attributes, mode: 0o100604 }, mtimeNs: time })
+    assert.deepEqual(await writer.put({ ...first, condition, dress: changed }, neverAborted), {
+      seal,
+      notes: [],
+      isSent: false,
+    })
+    const after = fs.lstatSync(path, bigint)
+    assert.deepEqual([after.ino, after.mtimeNs], [before.ino, BigInt(time)])
+    if (kind === 'file') assert.equal(modeOf(path), '604')
+  }
+})
+
 test('an upload is dressed before its name appears', async (t) => {
   const root = scratch(t)
   const { target, abilities, writer } = await openWriter(t, root)
@@ -79,7 +101,11 @@ test('directories get mode and time at the end, deepest first, and what cannot b
   const { target, abilities, writer } = await openWriter(t, root)
   const directory = request('a/b', '', { kind: 'directory' })
   const { seal } = await writer.put(directory, neverAborted)
-  assert.deepEqual(await writer.put(directory, neverAborted), { seal, notes: [] }, 'a second put finds the first')
+  assert.deepEqual(
+    await writer.put(directory, neverAborted),
+    { seal, notes: [], isSent: true },
+    'a second put finds it',
+  )
   await writer.put(request('a/b/file', 'x'), neverAborted)
   fs.mkdirSync(join(root, 'theirs'), { mode: 0o750 })
   await writer.put(request('theirs', '', { kind: 'directory' }), neverAborted)
