@@ -1,7 +1,12 @@
-// The one place that chooses adapters. The S3 client is loaded only where a bucket is named: it takes half a second.
+// The one place that chooses adapters. The S3 client is loaded only where a bucket is named, that of Kafka where brokers
+// are: the former takes half a second.
+import { join } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import type { ObjectOptions } from '#libs/domain/object-options'
 import type { EventLog } from '#libs/log/event-log'
+import type { KafkaAddress } from '#libs/log/kafka/kafka-client'
+import { findingLine, type TopicFinding, type TopicPlan } from '#libs/log/kafka/topic-settings'
+import type { TopicIds } from '#libs/log/kafka/topic-table'
 import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { openFileSource } from '#libs/source/files/file-source'
 import type { Source } from '#libs/source/source'
@@ -13,7 +18,10 @@ import { defaultRetryRules, type RetrySettings, retryingTarget } from '#libs/tar
 import { defaultDeadlines, type S3Credentials, type S3Proxies } from '#libs/target/s3/settings'
 import type { Target } from '#libs/target/target'
 import type { Bytes } from '#schemas/avro'
+import type { Topic } from '#schemas/events'
 import type { Clock, Random } from './clock.ts'
+import type { ClusterSettings, KafkaSettings } from './cluster-settings.ts'
+import type { Logger } from './logger.ts'
 import { systemClock } from './system-clock.ts'
 
 export type Place =
@@ -104,4 +112,65 @@ export function openEmbeddedStore(folder: string): Promise<StateStore> {
 /** Renames a store away; returns where it is now, or null when there was none. */
 export function moveStoreAside(folder: string): Promise<string | null> {
   return moveAside(folder)
+}
+
+export type { TopicFinding, TopicIds, TopicPlan }
+export { findingLine }
+
+/** What opens a log of a cluster. */
+export interface ClusterLogOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Ids that the topics had when their records were folded; LOG_DAMAGED when they are others now. */
+  readonly topicIds?: TopicIds
+}
+
+export interface ClusterLog extends EventLog {
+  /** To be kept beside positions; null: the log has no topics that could be deleted and made again. */
+  readonly topicIds: TopicIds | null
+}
+
+function addressOf(log: KafkaSettings, clientId: string, logger: Logger): KafkaAddress {
+  const { brokers, ssl, sasl, topicPrefix } = log
+  return { brokers, ssl, ...(sasl === null ? {} : { sasl }), topicPrefix, clientId, logger }
+}
+
+/** The log of a cluster. Throws CONFIG_INVALID, LOG_UNREACHABLE, LOG_DENIED, LOG_DAMAGED, LOG_NEWER, LOG_FULL. */
+export async function openClusterLog(settings: ClusterSettings, options: ClusterLogOptions): Promise<ClusterLog> {
+  const { log, stateFolder, instance } = settings
+  const { clock, logger, topicIds } = options
+  if (log.kind === 'embedded') {
+    return Object.assign(await openEmbeddedLog(join(stateFolder, 'log')), { topicIds: null })
+  }
+  const { openKafkaLog } = await import('#libs/log/kafka/kafka-log')
+  const known = topicIds === undefined ? {} : { topicIds }
+  const kafka = await openKafkaLog({ ...addressOf(log, instance, logger), clock, ...known })
+  if (log.registry === null) return kafka
+  await kafka.close()
+  throw new WaybillError('NOT_SUPPORTED', { problem: 'a schema registry is not supported yet' })
+}
+
+/** The store of this process. Throws STORE_DAMAGED, STORE_FULL, STORE_REFUSED, JOB_HELD. */
+export function openClusterStore({ stateFolder }: Pick<ClusterSettings, 'stateFolder'>): Promise<StateStore> {
+  return openRocksStore({ folder: join(stateFolder, 'store') })
+}
+
+/** What one asks about the topics of a log. */
+export interface TopicsPlace {
+  readonly log: KafkaSettings
+  readonly plan: TopicPlan
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Makes the topics that are missing and returns them. Throws CONFIG_INVALID, LOG_UNREACHABLE, LOG_DENIED. */
+export async function createClusterTopics({ log, plan, clock, logger }: TopicsPlace): Promise<readonly Topic[]> {
+  const { createTopics } = await import('#libs/log/kafka/topics')
+  return createTopics({ address: addressOf(log, 'topics', logger), plan, clock })
+}
+
+/** What is wrong with the topics. Throws LOG_UNREACHABLE, LOG_DENIED. */
+export async function checkClusterTopics({ log, plan, clock, logger }: TopicsPlace): Promise<readonly TopicFinding[]> {
+  const { checkTopics } = await import('#libs/log/kafka/topics')
+  return checkTopics({ address: addressOf(log, 'topics', logger), plan, clock })
 }

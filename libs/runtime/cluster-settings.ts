@@ -17,18 +17,20 @@ export interface RegistrySettings {
   readonly caFile: string | null
 }
 
+export interface KafkaSettings {
+  readonly kind: 'kafka'
+  /** `host:port` of some of the cluster's brokers. */
+  readonly brokers: readonly string[]
+  readonly ssl: ConnectionOptions | boolean
+  readonly sasl: SaslSettings | null
+  /** Topics and groups are called `PREFIX.jobs` and so on. */
+  readonly topicPrefix: string
+  /** null: the schema ids of the program's own table. */
+  readonly registry: RegistrySettings | null
+}
+
 export type LogSettings =
-  | {
-      readonly kind: 'kafka'
-      /** `host:port` of some of the cluster's brokers. */
-      readonly brokers: readonly string[]
-      readonly ssl: ConnectionOptions | boolean
-      readonly sasl: SaslSettings | null
-      /** Topics and groups are called `PREFIX.jobs` and so on. */
-      readonly topicPrefix: string
-      /** null: the schema ids of the program's own table. */
-      readonly registry: RegistrySettings | null
-    }
+  | KafkaSettings
   /** Segment files below the state folder: one process with every role. */
   | { readonly kind: 'embedded' }
 

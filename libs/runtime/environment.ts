@@ -24,6 +24,8 @@ export interface Environment {
   readonly configFolder: string
   /** `$XDG_STATE_HOME/waybill` */
   readonly stateFolder: string
+  /** A variable that the configuration file names for a password; null: not set, or empty. */
+  readonly secret: (name: string) => string | null
   /** WAYBILL_* as they were set, by full name; the command line's option table gives them meaning. */
   readonly waybill: ReadonlyMap<string, string>
   readonly aws: AwsEnvironment
@@ -57,6 +59,7 @@ function xdgFolder(variables: Variables, name: string, fallback: string): string
 /** A copy of what the process was started with; it does not follow later changes. */
 export function readEnvironment(variables: Variables = process.env): Environment {
   const home = setting(variables, 'HOME') ?? homedir()
+  const copy = { ...variables }
   const waybill = new Map<string, string>()
   for (const [name, value] of Object.entries(variables)) {
     if (name.startsWith('WAYBILL_') && value !== undefined) waybill.set(name, value)
@@ -65,6 +68,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
     home,
     configFolder: xdgFolder(variables, 'XDG_CONFIG_HOME', join(home, '.config')),
     stateFolder: xdgFolder(variables, 'XDG_STATE_HOME', join(home, '.local', 'state')),
+    secret: (name) => setting(copy, name),
     waybill,
     aws: {
       endpoint: setting(variables, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'),
