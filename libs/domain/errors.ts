@@ -41,6 +41,10 @@ export const errorCatalogue = {
     'item',
     'The name `.waybill` at the root is used by waybill itself on file targets. Rename the item.',
   ),
+  LOCATION_REFUSED: entry(
+    'never',
+    'Locations in requests are `@connection/relative/path` of connections that every process has in its configuration.',
+  ),
   // target
   TARGET_MISSING_BUCKET: entry('never', 'The bucket does not exist. Create it first; waybill creates none.'),
   TARGET_NOT_WRITABLE: entry('never', 'The target cannot be written. Check its path and permissions.'),
@@ -95,6 +99,7 @@ export const errorCatalogue = {
   TARGET_CLOCK: entry('item', 'The clocks of this machine and of the target differ by more than a minute.'),
   // work
   ABORTED: entry('again', 'The work was given up: pause, rate, fence or shutdown.'),
+  CLAIM_LOST: entry('again', 'Another process took this partition over; what this one does for it counts no more.'),
   CANCELLED: entry('item', 'The job was cancelled before this item was done.'),
   TAKEOVERS_EXHAUSTED: entry('item', 'Twenty workers were lost while they worked on this chunk.'),
   RELISTS_EXHAUSTED: entry('item', 'The item was corrected three times and failed again.'),
@@ -106,11 +111,24 @@ export const errorCatalogue = {
     'never',
     'The brokers of the event log refused the credentials or the right, or their certificate is not trusted.',
   ),
+  INSTANCE_TAKEN: entry(
+    'never',
+    'Another process runs under the instance name of this one. Give each process of the cluster a name of its own.',
+  ),
   LOG_WRITE_ERROR: entry(
     'never',
     'The disk of the state folder failed a write of the event log. Check the disk, then run again.',
   ),
   LOG_NEWER: entry('never', 'The state was written by a newer version of waybill. Use that version.'),
+  REGISTRY_UNREACHABLE: entry('again', 'The schema registry cannot be reached. Check its URL and the network.'),
+  REGISTRY_DENIED: entry(
+    'never',
+    'The schema registry refused the credentials or the right, or its certificate is not trusted.',
+  ),
+  SCHEMA_INCOMPATIBLE: entry(
+    'never',
+    'The schema registry holds another schema for this event, to which ours is no compatible version. Another program may use the subject.',
+  ),
   STORE_DAMAGED: entry('again', 'The state store is damaged. It is moved aside and rebuilt from the log.'),
   STORE_FULL: entry('pause', 'The disk of the state folder is full. Make space and run the same command again.'),
   STORE_REFUSED: entry(

@@ -7,7 +7,9 @@ import type { EventLog } from '#libs/log/event-log'
 import type { KafkaAddress } from '#libs/log/kafka/kafka-client'
 import { findingLine, type TopicFinding, type TopicPlan } from '#libs/log/kafka/topic-settings'
 import type { TopicIds } from '#libs/log/kafka/topic-table'
+import type { GroupRole, Membership } from '#libs/log/membership'
 import { openSegmentLog } from '#libs/log/segments/segment-log'
+import { soleMembership } from '#libs/log/sole-membership'
 import { openFileSource } from '#libs/source/files/file-source'
 import type { Source } from '#libs/source/source'
 import { moveAside, openRocksStore } from '#libs/store/rocksdb/rocks-store'
@@ -148,6 +150,23 @@ export async function openClusterLog(settings: ClusterSettings, options: Cluster
   if (log.registry === null) return kafka
   await kafka.close()
   throw new WaybillError('NOT_SUPPORTED', { problem: 'a schema registry is not supported yet' })
+}
+
+/** This process's share of a role's work: all of it where the log is its own. Throws LOG_UNREACHABLE, LOG_DENIED. */
+export async function joinClusterGroup(
+  settings: ClusterSettings,
+  options: {
+    readonly group: GroupRole
+    readonly partitions: number
+    readonly clock: Clock
+    readonly logger: Logger
+  },
+): Promise<Membership> {
+  const { log, instance } = settings
+  const { group, partitions, clock, logger } = options
+  if (log.kind === 'embedded') return soleMembership(partitions)
+  const { joinGroup } = await import('#libs/log/kafka/membership')
+  return joinGroup({ ...addressOf(log, `${instance}.${group}`, logger), clock, group, instance })
 }
 
 /** The store of this process. Throws STORE_DAMAGED, STORE_FULL, STORE_REFUSED, JOB_HELD. */

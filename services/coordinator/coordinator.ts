@@ -24,6 +24,7 @@ import { type CoordinatorContext, loadsOf, onJobs } from './context.ts'
 import { correctItems } from './correction.ts'
 import { endListing, Lister } from './listing.ts'
 import { finishPage, openUpload, placePacks, planPacks, planUpload } from './planning.ts'
+import { answerRequest } from './requests.ts'
 import { sealUpload } from './sealing.ts'
 
 /** Rows of a ready list that one decision looks at. */
@@ -154,7 +155,7 @@ function perform(
     case 'list':
       return lister.listPage(task.page, signal)
     case 'endListing':
-      return endListing(options, lister, task.lastPage)
+      return endListing(options, task.lastPage)
     case 'correct':
       return correctItems(options, task, signal)
     case 'seal':
@@ -183,15 +184,10 @@ type Statement = Extract<CoordinatorTask, { kind: 'accept' | 'reject' | 'openRou
 /** Decisions that are facts by themselves: nothing to do but to append them. */
 function state(options: CoordinatorOptions, task: Statement): PlacedDraft {
   switch (task.kind) {
-    case 'accept': {
-      const { request, partition, position } = task.request
-      return onJobs(options, { type: 'JobAccepted', request, requestPartition: partition, requestPosition: position })
-    }
-    case 'reject': {
-      const { partition, position } = task.request
-      const places = { requestPartition: partition, requestPosition: position }
-      return onJobs(options, { type: 'JobRejected', code: task.code, ...places })
-    }
+    case 'accept':
+      return answerRequest(options, task.request, null)
+    case 'reject':
+      return answerRequest(options, task.request, task.code)
     case 'openRound': {
       const mayRepair = task.cause === 'reconcile'
       return onJobs(options, { type: 'RoundOpened', round: task.round, cause: task.cause, mayRepair })

@@ -1,6 +1,7 @@
 // The roles of one process, wired to its ports and started together.
 import type { Wish } from '#libs/domain/decide-coordinator'
 import { createLoggedDigests } from '#libs/projection/logged-digests'
+import type { Clients } from '#libs/runtime/clients'
 import { type RoleContext, runRole } from '#libs/runtime/role'
 import { createByteBudget } from '#libs/transfer/byte-budget'
 import { createReadGate } from '#libs/transfer/read-gate'
@@ -9,7 +10,6 @@ import { createCoordinator } from '../coordinator/coordinator.ts'
 import { createGranter } from '../coordinator/granting.ts'
 import { createVerifier } from '../verifier/verifier.ts'
 import { createWorker } from '../worker/worker.ts'
-import type { Clients } from './clients.ts'
 import type { Claims, MigrationOptions } from './migration.ts'
 
 export interface RolePlaces {

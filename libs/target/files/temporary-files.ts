@@ -86,7 +86,13 @@ export async function removeFile(root: Root, path: Bytes): Promise<boolean> {
   }
 }
 
-/** Makes the claim's folder; moves those of other claims away, then removes what was moved, now or before. */
+/** What a claim is about: it ends `.TOPIC.PARTITION`, and the heir of a partition has the same ending. */
+const heirEnding = (claim: string): string => (claim.includes('.') ? claim.slice(claim.lastIndexOf('.') + 1) : '')
+
+/**
+ * Makes the claim's folder; moves those of earlier claims on the same partition away, then removes what was moved, now or
+ * before. Other partitions have owners of their own.
+ */
 export async function takeOverFolders(
   root: Root,
   folder: Directory,
@@ -96,7 +102,7 @@ export async function takeOverFolders(
   const own = fileName(claim)
   await removeGone(root, folder, signal)
   for (const name of await names(folder.path, (entry) => entry.isDirectory())) {
-    if (name === claim || name.endsWith(goneEnding)) continue
+    if (name === claim || name.endsWith(goneEnding) || heirEnding(name) !== heirEnding(claim)) continue
     const path = joinPath(folder.path, Buffer.from(name))
     await root.calls.rename(path, Buffer.concat([path, Buffer.from(goneEnding)]))
   }

@@ -1,0 +1,31 @@
+// waybill serve: one or more roles over the event log of a cluster, until a signal stops it.
+import { randomBytes } from 'node:crypto'
+import { WaybillError } from '#libs/domain/errors'
+import { systemRandom } from '#libs/runtime/system-random'
+import { serveProcess } from '../../serve/process.ts'
+import { clusterSettingsOf } from '../cluster-settings.ts'
+import type { Command } from '../command.ts'
+import { software } from '../software.ts'
+
+/** A process in which a call of the kernel hangs is ended after this: nothing else ends such a call. */
+const stuckExitMs = 1_000
+
+export const serve: Command = async (input) => {
+  const { clock, logger, signal } = input
+  const settings = await clusterSettingsOf(input)
+  if (settings.roles.length === 0) throw new WaybillError('USAGE', { problem: 'serve needs --roles LIST' })
+  await serveProcess({
+    settings,
+    clock,
+    random: systemRandom,
+    logger,
+    software: software().version,
+    incarnation: randomBytes(4).toString('hex'),
+    onStuck: (code) => {
+      logger.error({ code }, 'a call did not return after it was aborted: the process ends')
+      setTimeout(() => process.exit(1), stuckExitMs)
+    },
+    signal,
+  })
+  return 0
+}
