@@ -80,6 +80,8 @@ export const listingRow = record('ListingRow', {
     strangers: long,
     strangerSamples: list(bytes),
   }),
+  /** Items of earlier passes that the source has no more. */
+  vanished: long,
   directoryPages: int,
   directoriesDone: boolean,
   directoriesFailed: list(string),

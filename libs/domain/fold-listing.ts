@@ -156,6 +156,7 @@ function foldListed(rows: Rows, event: EventOf<'ItemsListed'>, at: RecordPlace):
     pagesPlanned: before.pagesPlanned + (hasChunks ? 0 : 1),
     cursor: isWalk ? event.cursor : before.cursor,
     isWalked: before.isWalked || (isWalk && event.cursor === null),
+    vanished: before.vanished + (isWalk ? event.items.filter(({ code }) => code === 'SOURCE_VANISHED').length : 0),
   })
   const pageKey = keyOf.page(event.job, event)
   const page = rows.get(pageKey) ?? emptyPage

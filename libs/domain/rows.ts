@@ -84,6 +84,7 @@ export const emptyListing: ListingRow = {
     strangers: 0,
     strangerSamples: [],
   },
+  vanished: 0,
   directoryPages: 0,
   directoriesDone: false,
   directoriesFailed: [],

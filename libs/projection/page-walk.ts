@@ -3,6 +3,7 @@
 import { keyOf } from '#libs/domain/keys'
 import { compareOrder, orderOf } from '#libs/domain/name-order'
 import type { EventOf } from '#schemas/events'
+import type { ListedItem } from '#schemas/records'
 import type { PageRow } from '#schemas/rows'
 import { type CurrentItem, currentItems, type ItemContext, readPage } from './item-reader.ts'
 
@@ -20,6 +21,18 @@ export async function* walkedPages(context: ItemContext, pass: number, firstPage
       if (row.kind === 'listing') yield page + index
     }
   }
+}
+
+/** The last item that the walk of a pass has listed so far; null: none. Reads one page. */
+export async function lastWalkedItem(context: ItemContext, pass: number): Promise<ListedItem | null> {
+  const { rows, job } = context
+  const listing = await rows.get(keyOf.listing(job, pass))
+  for (let page = (listing?.pages ?? 0) - 1; page >= 0; page -= 1) {
+    const row = await rows.get(keyOf.page(job, { pass, page }))
+    if (row === undefined || row.kind !== 'listing' || row.items === 0) continue
+    return (await readPage(context, { pass, page }))?.items.at(-1) ?? null
+  }
+  return null
 }
 
 export interface WalkedPage {

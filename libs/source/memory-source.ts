@@ -2,6 +2,7 @@
 // test at any moment, and `before` runs before each call's work, where it may change the tree, wait on a virtual clock, or
 // throw a WaybillError as a source would (SOURCE_READ_ERROR, SOURCE_UNREADABLE, ...).
 import { WaybillError } from '#libs/domain/errors'
+import { isSameIdentity } from '#libs/domain/identity'
 import type { Bytes } from '#schemas/avro'
 import type { Identity } from '#schemas/records'
 import { identityOf, type MemoryNode, type MemoryTree } from './memory-tree.ts'
@@ -45,14 +46,7 @@ function unknownEntry(name: Bytes): SourceEntry {
 }
 
 function isSame(node: MemoryNode, expected: Identity): boolean {
-  const now = identityOf(node)
-  return (
-    node.kind === 'file' &&
-    now.size === expected.size &&
-    now.mtimeNs === expected.mtimeNs &&
-    now.ctimeNs === expected.ctimeNs &&
-    now.inode === expected.inode
-  )
+  return node.kind === 'file' && isSameIdentity(identityOf(node), expected)
 }
 
 /** Place of the first key greater than the cursor. */

@@ -2,6 +2,8 @@
 // kind relist or repair, planned like any page (rules 5 and 7).
 
 import { correctionsMax, type OwedItem } from '#libs/domain/decide-coordinator'
+import { WaybillError } from '#libs/domain/errors'
+import { isSameIdentity } from '#libs/domain/identity'
 import { chunkIdOf, keyOf, parseChunkId } from '#libs/domain/keys'
 import { countsOf, ownChunks } from '#libs/domain/plan'
 import type { PlacedDraft } from '#libs/log/event-writer'
@@ -20,18 +22,15 @@ interface Correction {
 /** Chunks of an upload named bad beyond which all of it is read at the source again. */
 const badMax = 2_000
 
-async function currentOf(context: CoordinatorContext, owed: OwedItem): Promise<CurrentItem | null> {
-  const [pass = 0, page = 0] = owed.owed.place.chunk.split('.').map(Number)
+/** @throws WaybillError EVENT_POISON: a page that was listed never changes, so trying again would go on for ever. */
+async function currentOf(context: CoordinatorContext, { item, owed }: OwedItem): Promise<CurrentItem> {
+  const [pass = 0, page = 0] = owed.place.chunk.split('.').map(Number)
   const event = await readPage(context.items, { pass, page })
-  const listed = event?.items.find(({ item }) => item === owed.item)
-  return listed === undefined ? null : currentItemAt(context.items, listed, owed.owed.place)
+  const listed = event?.items.find((entry) => entry.item === item)
+  if (listed !== undefined) return currentItemAt(context.items, listed, owed.place)
+  const reason = `a correction is owed to item ${item}, which page ${pass}.${page} does not list`
+  throw new WaybillError('EVENT_POISON', { item, reason })
 }
-
-const isSameVersion = (entry: SourceEntry, item: ListedItem): boolean =>
-  entry.identity.size === item.identity.size &&
-  entry.identity.mtimeNs === item.identity.mtimeNs &&
-  entry.identity.ctimeNs === item.identity.ctimeNs &&
-  entry.identity.inode === item.identity.inode
 
 /** Numbers of the parts whose proof failed; the others can be copied inside the target. */
 async function badParts(context: CoordinatorContext, current: CurrentItem): Promise<number[] | null> {
@@ -69,14 +68,9 @@ function settle(owed: OwedItem, corrections: number, entry: SourceEntry | null, 
   }
 }
 
-async function correctItem(
-  context: CoordinatorContext,
-  owed: OwedItem,
-  chunkBytes: number,
-): Promise<ListedItem | null> {
+async function correctItem(context: CoordinatorContext, owed: OwedItem, chunkBytes: number): Promise<ListedItem> {
   const job = await jobRowOf(context)
   const current = await currentOf(context, owed)
-  if (current === null) return null
   const row = await context.projection.rows.get(keyOf.item(context.job, owed.item))
   const corrections = row === undefined || row.round !== job.round ? 0 : row.corrections
   const entry = await context.source.look(current.listed.name)
@@ -96,7 +90,8 @@ async function correctItem(
   const chunks = ownChunks(kind, identity.size, chunkBytes)
   if (owed.owed.reason !== 'mismatch') return { ...next, chunks }
   const { seal } = await createEvidenceReader(context.items).of(current)
-  const canCopy = job.abilities?.copiesParts === true && seal !== null && isSameVersion(entry, current.listed)
+  const canCopy =
+    job.abilities?.copiesParts === true && seal !== null && isSameIdentity(entry.identity, current.listed.identity)
   return { ...next, chunks, replaces: seal, bad: canCopy ? await badParts(context, current) : null }
 }
 
@@ -114,11 +109,9 @@ export async function correctItems(
     // What does not fit is still owed, and comes with the next page.
     if (bytes >= pageBytesMax) break
     const item = await correctItem(context, owed, packBytes)
-    if (item === null) continue
     items.push(item)
     bytes += ownBytes(item)
   }
-  if (items.length === 0) return []
   const kind = task.isRepair ? 'repair' : 'relist'
   const counts = countsOf(items, packBytes)
   const event = { type: 'ItemsListed', pass: job.pass, page: task.page, kind, cursor: null, round: job.round } as const

@@ -43,6 +43,17 @@ function judge(
   return { outcome: null, code: null }
 }
 
+/**
+ * What of a page of the source a job lists: what it selects, and directories that the walk was to enter and could not read.
+ * Nobody knows what they hold, so that they are told whatever the filters say of their own names.
+ */
+export function listedEntries(
+  entries: readonly SourceEntry[],
+  selects: (entry: SourceEntry) => boolean,
+): readonly SourceEntry[] {
+  return entries.filter((entry) => selects(entry) || (entry.kind === 'directory' && entry.outcome === 'failed'))
+}
+
 export type FreshItem = Omit<ListedItem, 'item'>
 
 /** The entry as an item that no pass has seen before. */

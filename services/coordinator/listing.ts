@@ -2,18 +2,21 @@
 // unchanged and verified is only named (its place in the log is carried).
 
 import { WaybillError } from '#libs/domain/errors'
+import { isSameIdentity } from '#libs/domain/identity'
 import { keyOf } from '#libs/domain/keys'
 import { compareOrder, orderOf } from '#libs/domain/name-order'
 import { countsOf } from '#libs/domain/plan'
 import type { PlacedDraft } from '#libs/log/event-writer'
-import { type CurrentItem, createEvidenceReader, type EvidenceReader, readPage } from '#libs/projection/item-reader'
-import { type ItemWalk, walkedPages, walkItems } from '#libs/projection/page-walk'
+import { type CurrentItem, createEvidenceReader, type EvidenceReader } from '#libs/projection/item-reader'
+import { findListing } from '#libs/projection/item-search'
+import { type ItemWalk, lastWalkedItem, walkItems } from '#libs/projection/page-walk'
 import type { SourceEntry } from '#libs/source/source'
 import { noBytes } from '#schemas/avro'
 import type { ListedItem, Outcome } from '#schemas/records'
 import type { JobRow } from '#schemas/rows'
 import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context.ts'
-import { type FreshItem, freshItem, listLimits, ownBytes, pageBytesMax } from './judgement.ts'
+import { type FreshItem, freshItem, listedEntries, listLimits, ownBytes, pageBytesMax } from './judgement.ts'
+import { type Blind, blindOf, lostItem, withAncestors } from './out-of-sight.ts'
 import { withParents } from './parents.ts'
 
 /** Items of a page (architecture.md "Words"). */
@@ -25,12 +28,11 @@ interface Walk {
   readonly previous: ItemWalk
   /** Order of the last item that was listed. */
   last: Buffer | null
+  /** The last entry behind which nothing can be seen. */
+  blind: Blind | null
   /** Page that was made last; the walk holds only if the fold took it. */
   page: number | null
 }
-
-const isSameVersion = (a: ListedItem['identity'], b: ListedItem['identity']): boolean =>
-  a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.inode === b.inode
 
 const isProven = (outcome: Outcome): boolean => outcome === 'verified' || outcome === 'already_there'
 
@@ -42,16 +44,7 @@ function isUnchanged(fresh: FreshItem, before: CurrentItem): boolean {
     return place.form === 'page' && fresh.outcome === outcome && fresh.code === code && fresh.outcome === 'skipped'
   }
   // A directory's own times change with what is put into it; they are set again at the end of every pass.
-  return isProven(outcome) && (fresh.kind === 'directory' || isSameVersion(fresh.identity, listed.identity))
-}
-
-function vanishedItem(before: CurrentItem): ListedItem {
-  const { listed, place, outcome, code } = before
-  const wasGone = place.form === 'page' && code === 'SOURCE_VANISHED'
-  const base = { ...listed, replaces: null, bad: null, chunks: 0 }
-  if (wasGone) return { ...base, previous: null, carried: place, outcome, code }
-  const generation = place.generation + 1
-  return { ...base, generation, previous: place, carried: null, outcome: 'skipped', code: 'SOURCE_VANISHED' }
+  return isProven(outcome) && (fresh.kind === 'directory' || isSameIdentity(fresh.identity, listed.identity))
 }
 
 /** Lists one job's source, page by page. */
@@ -80,22 +73,13 @@ export class Lister {
     return [draft]
   }
 
-  /** Items of the pass that were there before and are gone. */
-  async countVanished(pass: number): Promise<number> {
-    let vanished = 0
-    if (pass === 1) return vanished
-    for await (const page of walkedPages(this.#context.items, pass)) {
-      const event = await readPage(this.#context.items, { pass, page })
-      vanished += event?.items.filter(({ code }) => code === 'SOURCE_VANISHED').length ?? 0
-    }
-    return vanished
-  }
-
   async #walkOf(pass: number): Promise<Walk> {
     const walk = this.#walk
     if (walk !== null && walk.pass === pass && (await this.#wasTaken(pass, walk.page))) return walk
-    const last = await this.#listedLast(pass)
-    return { pass, previous: walkItems(this.#context.items, pass - 1, last), last, page: null }
+    const item = await lastWalkedItem(this.#context.items, pass)
+    const last = item === null ? null : orderOf(item.name, item.kind)
+    const blind = item === null ? null : await this.#blindAt(pass, item)
+    return { pass, previous: walkItems(this.#context.items, pass - 1, last), last, blind, page: null }
   }
 
   async #wasTaken(pass: number, page: number | null): Promise<boolean> {
@@ -104,14 +88,14 @@ export class Lister {
     return row?.isListed === true && row.kind === 'listing'
   }
 
-  async #listedLast(pass: number): Promise<Buffer | null> {
-    let last: Buffer | null = null
-    for await (const page of walkedPages(this.#context.items, pass)) {
-      const event = await readPage(this.#context.items, { pass, page })
-      const item = event?.items.at(-1)
-      if (item !== undefined) last = orderOf(item.name, item.kind)
+  /** The entry behind which the walk saw nothing when it listed the item. */
+  async #blindAt(pass: number, { name }: ListedItem): Promise<Blind | null> {
+    for (const above of withAncestors(name)) {
+      const found = await findListing(this.#context.items, pass, above)
+      const blind = found === null ? null : blindOf(found.item)
+      if (blind !== null) return blind
     }
-    return last
+    return null
   }
 
   async #makePage(
@@ -158,7 +142,12 @@ export class Lister {
       if (side !== 'new') walk.previous.take()
       if (side !== 'gone') next += 1
       const id = `${walk.pass}.${page}.${items.length}`
-      const item = await this.#itemOf(job, id, side === 'gone' ? null : entry, side === 'new' ? null : before)
+      const known = side === 'new' ? null : before
+      const item =
+        side === 'gone'
+          ? lostItem(before as CurrentItem, walk.blind)
+          : await this.#itemOf(job, id, entry as SourceEntry, known)
+      if (side !== 'gone') walk.blind = blindOf(item) ?? walk.blind
       items.push(item)
       bytes += ownBytes(item)
       walk.last = orderOf(item.name, item.kind)
@@ -166,8 +155,7 @@ export class Lister {
     return { items, isCut: true }
   }
 
-  async #itemOf(job: JobRow, id: string, entry: SourceEntry | null, before: CurrentItem | null): Promise<ListedItem> {
-    if (entry === null) return vanishedItem(before as CurrentItem)
+  async #itemOf(job: JobRow, id: string, entry: SourceEntry, before: CurrentItem | null): Promise<ListedItem> {
     const fresh = freshItem({ ...job, keys: this.#context.keys }, entry)
     if (before === null) return { ...fresh, item: id }
     const { listed, place, outcome, code } = before
@@ -212,19 +200,16 @@ async function listSource(context: CoordinatorContext, cursor: Buffer | null, si
   const page = await context.source.list(from, listLimits, signal)
   const last = page.entries.at(-1)
   return {
-    entries: page.entries.filter(context.selects),
+    entries: listedEntries(page.entries, context.selects),
     cursor: page.cursor,
     bound: page.cursor === null || last === undefined ? null : orderOf(last.name, last.kind),
     isEmpty: page.entries.length === 0 && page.cursor === null,
   }
 }
 
-export async function endListing(
-  context: CoordinatorContext,
-  lister: Lister,
-  lastPage: number,
-): Promise<readonly PlacedDraft[]> {
+export async function endListing(context: CoordinatorContext, lastPage: number): Promise<readonly PlacedDraft[]> {
   const { pass } = await jobRowOf(context)
-  const vanished = await lister.countVanished(pass)
+  const row = await context.projection.rows.get(keyOf.listing(context.job, pass))
+  const vanished = row?.vanished ?? 0
   return [onJobs(context, { type: 'ListingEnded', pass, lastPage, vanished, findings: [] })]
 }

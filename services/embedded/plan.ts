@@ -5,7 +5,7 @@ import type { Source, SourceEntry } from '#libs/source/source'
 import type { Target } from '#libs/target/target'
 import type { Bytes } from '#schemas/avro'
 import type { ItemKind, JobRequest, Outcome, TargetAbilities } from '#schemas/records'
-import { type FreshItem, freshItem, listLimits } from '../coordinator/judgement.ts'
+import { type FreshItem, freshItem, listedEntries, listLimits } from '../coordinator/judgement.ts'
 import { withParents } from '../coordinator/parents.ts'
 import { searchTwins, type TwinSearch } from './name-twins.ts'
 
@@ -150,7 +150,7 @@ export async function planMigration(options: PlanOptions): Promise<Plan> {
     do {
       signal.throwIfAborted()
       const page = await source.list(cursor, listLimits, signal)
-      const entries = await withParents(source, page.entries.filter(selects), last)
+      const entries = await withParents(source, listedEntries(page.entries, selects), last)
       planner.takePage(entries)
       const end = entries.at(-1)
       if (end !== undefined) last = orderOf(end.name, end.kind)

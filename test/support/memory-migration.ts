@@ -5,6 +5,7 @@ import { openMemoryLog } from '#libs/log/memory-log'
 import { silentLogger } from '#libs/runtime/logger'
 import { openMemorySource } from '#libs/source/memory-source'
 import { MemoryTree } from '#libs/source/memory-tree'
+import type { SourceEntry } from '#libs/source/source'
 import { openMemoryStore } from '#libs/store/memory-store'
 import type { StateStore } from '#libs/store/state-store'
 import { openMemoryTarget } from '#libs/target/memory-target'
@@ -49,6 +50,7 @@ export interface MemoryWorld {
     request?: JobRequest
     store?: StateStore
     signal?: AbortSignal
+    selects?: (entry: SourceEntry) => boolean
   }): Promise<MigrationEnd>
 }
 
@@ -79,7 +81,7 @@ export function createMemoryWorld(partitions = 1): MemoryWorld {
           source,
           target,
           readTarget: target,
-          selects: () => true,
+          selects: options.selects ?? (() => true),
           clock,
           random: () => 0.5,
           logger: silentLogger,

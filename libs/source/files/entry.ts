@@ -63,15 +63,6 @@ export function identityOf(stats: BigIntStats, rootDevice: bigint): Identity {
   }
 }
 
-export function isSameIdentity(one: Identity, other: Identity): boolean {
-  return (
-    one.size === other.size &&
-    one.mtimeNs === other.mtimeNs &&
-    one.ctimeNs === other.ctimeNs &&
-    one.inode === other.inode
-  )
-}
-
 const unknownIdentity: Identity = { size: 0, mtimeNs: '0', ctimeNs: '0', inode: '0:0' }
 const unknownAttributes = { mode: 0, uid: 0, gid: 0 }
 const permissionBits = 0o7777n

@@ -6,11 +6,12 @@
 //   (close-to-open consistency), so `confirm` does that there.
 import type { BigIntStats } from 'node:fs'
 import { WaybillError } from '#libs/domain/errors'
+import { isSameIdentity } from '#libs/domain/identity'
 import type { Identity } from '#schemas/records'
 import type { ItemReader } from '../source.ts'
 import { errnoOf, type FileCalls, failureOf, flags } from './calls.ts'
 import { type Directory, type OpenDirectories, pathOf } from './directories.ts'
-import { identityOf, isSameIdentity } from './entry.ts'
+import { identityOf } from './entry.ts'
 
 export interface ReaderPlace {
   readonly directories: OpenDirectories
