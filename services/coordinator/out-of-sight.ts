@@ -3,7 +3,7 @@
 // share what is said of that directory, and the pass that sees them again finds them at the target.
 import type { CurrentItem } from '#libs/projection/item-reader'
 import type { Bytes } from '#schemas/avro'
-import type { ListedItem, Outcome } from '#schemas/records'
+import type { ListedItem, Outcome, Place } from '#schemas/records'
 
 /** An entry behind which this pass sees nothing. */
 export interface Blind {
@@ -22,6 +22,12 @@ const blindCodes: ReadonlySet<string> = new Set([
 
 export function blindOf({ name, outcome, code }: Pick<ListedItem, 'name' | 'outcome' | 'code'>): Blind | null {
   return outcome !== null && code !== null && blindCodes.has(code) ? { name, outcome, code } : null
+}
+
+/** True when nothing but the walk of an earlier pass settled the item: its object was not found wrong. */
+export function wasOutOfSight(place: Place | null): boolean {
+  const isSettled = place !== null && place.form === 'page' && place.code !== null
+  return isSettled && (place.code === 'SOURCE_VANISHED' || blindCodes.has(place.code))
 }
 
 const slash = '/'.charCodeAt(0)

@@ -13,6 +13,7 @@ import type { EventOf } from '#schemas/events'
 import type { CopyOrigin, Extent, ListedItem, Place } from '#schemas/records'
 import type { UploadRow } from '#schemas/rows'
 import { type CoordinatorContext, jobRowOf, loadsOf, onListings } from './context.ts'
+import { wasOutOfSight } from './out-of-sight.ts'
 
 export async function placePacks(
   context: CoordinatorContext,
@@ -68,8 +69,9 @@ function meet(item: ListedItem, found: ObjectState | null, job: string, overwrit
   if (found === null) return 'open'
   const isOurs = found.mark?.job === job
   const isEqualSize = found.kind === 'file' && found.size === item.identity.size
-  // A corrected generation never trusts what was there: it was found wrong.
-  if (isEqualSize && item.generation === 1) return { ...noOpening, givenSeal: found.seal, isOurs }
+  // A corrected generation never trusts what was there: it was found wrong. What was only out of sight was not.
+  if (isEqualSize && (item.generation === 1 || wasOutOfSight(item.previous)))
+    return { ...noOpening, givenSeal: found.seal, isOurs }
   if (!isOurs && overwrite === 'never') return { ...noOpening, isOurs, code: 'TARGET_EXISTS' }
   return { ...noOpening, replaces: found.seal }
 }

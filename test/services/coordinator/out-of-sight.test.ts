@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WaybillError } from '#libs/domain/errors'
 import { decodeEvent } from '#schemas/wire'
-import { createMemoryWorld, type MemoryWorld } from '#test/support/memory-migration'
+import { createMemoryWorld, KiB, type MemoryWorld } from '#test/support/memory-migration'
 
 /** More than two pages of items in a folder, one file beside it on each side. */
 const count = 2_500
@@ -13,11 +13,12 @@ function fill(world: MemoryWorld): void {
   world.tree.makeDirectory('folder')
   world.tree.makeDirectory('folder/deep')
   for (let n = 0; n < count; n += 1) world.tree.write(`folder/deep/${n}`, Buffer.from(`file ${n}`))
+  world.tree.write('folder/large', Buffer.alloc(200 * KiB, 1))
   world.tree.write('later', Buffer.from('later'))
 }
 
-const all = count + 4
-const hidden = count + 2
+const all = count + 5
+const hidden = count + 3
 
 test('what lies below a directory that became unreadable is failed and not gone, and nothing is sent once it is back', async () => {
   const world = createMemoryWorld()
