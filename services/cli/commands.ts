@@ -102,11 +102,57 @@ export const commandTable = {
     arguments: [job],
     examples: ['waybill jobs show archive-2026'],
   },
+  'jobs submit': {
+    summary: 'ask the cluster to move SOURCE to TARGET',
+    details: [
+      'Appends the request to the event log of the cluster and prints the job. The locations name connections of the configuration of the processes that serve: @NAME/folder.',
+      'Needs [kafka] in the configuration. The same request again goes on with the job, or asks for a new pass when it is complete.',
+    ],
+    arguments: [
+      { name: 'SOURCE', help: 'where bytes come from: @CONNECTION/folder', count: 'one', completion: 'nothing' },
+      { name: 'TARGET', help: 'where bytes go to: @CONNECTION/folder', count: 'one', completion: 'nothing' },
+    ],
+    examples: ['waybill jobs submit @archive/2026 @bucket/2026 --config waybill.toml'],
+  },
+  'jobs wait': {
+    summary: 'wait until a job of the cluster is complete, and tell what came of it',
+    details: [
+      'Ends with the exit code that migrate would have. A job that pauses ends the waiting with 8, and so does --timeout.',
+    ],
+    arguments: [job],
+    examples: ['waybill jobs wait 2026-to-2026-1a2b3c4d --config waybill.toml --timeout 12h'],
+  },
+  serve: {
+    summary: 'work for a cluster: one or more roles over the event log, until it is stopped',
+    details: [
+      'The first SIGTERM or SIGINT stops cleanly: the share of the work is given back at once, and the exit code is 0. The second one ends the process where it is, which is safe, too.',
+      'Without [kafka] in the configuration the log lies below the state folder, and this one process has every role.',
+    ],
+    arguments: [],
+    examples: ['waybill serve --roles coordinator,verifier --config waybill.toml'],
+  },
+  'topics create': {
+    summary: 'make the topics of the event log that are missing',
+    details: ['What is there already is not changed, but looked at, as topics check does.'],
+    arguments: [],
+    examples: ['waybill topics create --chunk-partitions 400 --config waybill.toml'],
+  },
+  'topics check': {
+    summary: 'look whether the topics of the event log are as they must be',
+    details: [
+      'Topics that delete records, have other numbers of partitions or could lose what was acknowledged are refused (exit code 3), unless --allow-unsafe-topics is given.',
+    ],
+    arguments: [],
+    examples: ['waybill topics check --config waybill.toml'],
+  },
   rebuild: {
     summary: 'fold the log again into a fresh store and compare it with the live one',
-    details: ['Without JOB: every job of the state folder.'],
+    details: [
+      'Without JOB: every job of the state folder.',
+      'With --config that names brokers: all topics are folded into a store of its own, which is removed afterwards, and the state digest and the verdict of each job are printed; --until tells how it was at a time.',
+    ],
     arguments: [{ ...job, count: 'optional' }],
-    examples: ['waybill rebuild archive-2026'],
+    examples: ['waybill rebuild archive-2026', 'waybill rebuild --config waybill.toml --until 2026-11-24T08:30:00Z'],
   },
   doctor: {
     summary: 'check state folder, disk, clock, credentials, reachability and rights',
@@ -168,13 +214,9 @@ export const commandNames: readonly CommandName[] = Object.keys(commandTable).fi
 
 /** Answered with "not supported yet" and exit code 2. */
 export const laterCommands: readonly string[] = [
-  'serve',
-  'topics',
   'tokens',
   'state',
   'log',
-  'jobs submit',
-  'jobs wait',
   'jobs pause',
   'jobs resume',
   'jobs cancel',
@@ -185,4 +227,4 @@ export const laterCommands: readonly string[] = [
 ]
 
 /** First words of commands of two words. */
-export const commandGroups: readonly string[] = ['report', 'jobs', 'config']
+export const commandGroups: readonly string[] = ['report', 'jobs', 'topics', 'config']

@@ -13,6 +13,8 @@ import type { Settings } from './options.ts'
 
 /** Connections of a role at an S3 store when --concurrency does not say: enough to keep small objects flowing. */
 export const requestsDefault = 16
+/** Chunks worked on at a time when --concurrency does not say. */
+export const chunksDefault = 4
 
 /** The server of a target: flags beat the location, which beats the environment; null is AWS. */
 export function endpointOf(location: Location, settings: Settings, environment: Environment): string | null {

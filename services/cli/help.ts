@@ -1,7 +1,8 @@
 // Help is made from the tables, for any width.
 import { type CommandArgument, type CommandName, commandNames, commandTable } from './commands.ts'
 import { exitMeanings } from './exit-codes.ts'
-import { environmentName, type OptionGroup, type OptionName, optionEntry, optionGroups, optionsOf } from './options.ts'
+import { type OptionGroup, optionGroups } from './option-entry.ts'
+import { environmentName, type OptionName, optionEntry, optionsOf } from './options.ts'
 
 const widthMax = 100
 const widthMin = 40

@@ -3,6 +3,8 @@ import { WaybillError } from '#libs/domain/errors'
 import { objectOptionsOf } from '#libs/domain/object-options'
 import type { JobRequest } from '#schemas/records'
 import { type JobView, openJobView } from '../embedded/job-view.ts'
+import { jobViewOf, openClusterLook } from './cluster-look.ts'
+import { isOfCluster } from './cluster-settings.ts'
 import type { CommandInput } from './command.ts'
 import { deriveJobName } from './job-name.ts'
 import { type Location, parseLocation } from './locations.ts'
@@ -17,8 +19,18 @@ export function jobNamed(word: string): string {
   return word
 }
 
-/** The job's state. Throws JOB_UNKNOWN and what openJobView throws. */
-export function viewJob(input: CommandInput, job: string): Promise<JobView> {
+/** The job's state, of the cluster or of this machine. Throws JOB_UNKNOWN and what the two throw. */
+export async function viewJob(input: CommandInput, job: string): Promise<JobView> {
+  if (!isOfCluster(input)) return viewJobHere(input, job)
+  const look = await openClusterLook(input)
+  const view = await jobViewOf(look, job)
+  if (view.row !== undefined) return view
+  await view.close()
+  throw new WaybillError('JOB_UNKNOWN', { job, topic_prefix: input.cluster.kafka.topic_prefix })
+}
+
+/** The state of a job of this machine. Throws JOB_UNKNOWN and what openJobView throws. */
+export function viewJobHere(input: CommandInput, job: string): Promise<JobView> {
   const { clock, signal, terminal } = input
   const onNotice = (text: string): void => terminal.notice(`waybill: ${text}\n`)
   return openJobView({ stateFolder: stateFolderOf(input), job, clock, signal, onNotice })
@@ -36,7 +48,7 @@ export function storedSource({ source }: JobRequest): Location {
 }
 
 /** Options that a job was accepted with, where they are not the defaults: a further run must say the same. */
-function requestWords(request: JobRequest): readonly string[] {
+export function requestWords(request: JobRequest): readonly string[] {
   const { rules, chunkBytes, symlinks, storesEntries, sizeBytesMin, sizeBytesMax, modifiedAfterMs, targetOptions } =
     request
   const { metadata, tags } = objectOptionsOf(targetOptions)
@@ -87,9 +99,15 @@ export function wordsOfRun(input: CommandInput): RunWords {
   return { migrate: ['waybill', ...input.argv], place: placeWords(input) }
 }
 
+/** A cluster has hundreds of partitions: of those only the ones in which the job itself stands are told. */
+const positionsToldMax = 8
+
 /** Up to which positions a job is shown while another process works on it; null when it is at rest. */
-export function asOfText({ isHeldElsewhere, positions }: JobView): string | null {
+export function asOfText({ isHeldElsewhere, positions, row }: JobView): string | null {
   if (!isHeldElsewhere) return null
-  const told = [...positions].filter(([, next]) => next > 0).map(([id, next]) => `${id}:${next - 1}`)
+  const own = [`jobs/${row?.acceptedIn}`, `listings/${row?.acceptedIn}`]
+  const told = [...positions]
+    .filter(([id, next]) => next > 0 && (positions.size <= positionsToldMax || own.includes(id)))
+    .map(([id, next]) => `${id}:${next - 1}`)
   return `position ${told.sort((a, b) => (a < b ? -1 : 1)).join(', ')}`
 }

@@ -1,8 +1,17 @@
 // docs/options.md, made from the tables. `npm run generate` writes it, a test compares it.
 import { type CommandName, commandNames, commandTable } from './commands.ts'
+import {
+  connectionEntries,
+  type KeyEntry,
+  type SectionName,
+  sectionEntries,
+  sectionNames,
+  sectionVariable,
+} from './config-sections.ts'
 import { exitMeanings } from './exit-codes.ts'
 import { defaultText, environmentText, groupTitle, optionLabel, usageLine } from './help.ts'
-import { type OptionName, optionEntry, optionGroups, optionNames } from './options.ts'
+import { optionGroups } from './option-entry.ts'
+import { type OptionName, optionEntry, optionNames } from './options.ts'
 
 function cell(text: string): string {
   return text.replaceAll('|', '\\|')
@@ -75,6 +84,39 @@ unit, \`64M\` (which of the two?) and \`64Mb\` (bits?) are refused. Rates are a 
 a zone they are UTC.
 `
 
+function keyRow(section: SectionName | null, key: string, entry: KeyEntry<unknown>): string {
+  const initial = entry.initial === null || entry.type.placeholder === '' ? [] : entry.show(entry.initial)
+  const words = entry.type.words.length > 0 && entry.type.placeholder !== '' ? ` (${entry.type.words.join(', ')})` : ''
+  const cells = [
+    `\`${key}\``,
+    `${entry.help}${words}`,
+    initial.length === 0 ? '' : `\`${initial.join(', ')}\``,
+    ...(section === null ? [] : [`\`${sectionVariable(section, key)}\``]),
+  ]
+  return `| ${cells.map(cell).join(' | ')} |`
+}
+
+function sectionTables(): readonly string[] {
+  const sections = sectionNames.flatMap((section) => [
+    `### [${section}]`,
+    '',
+    '| key | what it does | default | environment |',
+    '|---|---|---|---|',
+    ...[...sectionEntries(section)].map(([key, entry]) => keyRow(section, key, entry)),
+    '',
+  ])
+  const connections = [...connectionEntries].map(([key, entry]) => keyRow(null, key, entry))
+  return [
+    ...sections,
+    '### [connections.NAME]',
+    '',
+    '| key | what it does | default |',
+    '|---|---|---|',
+    ...connections,
+    '',
+  ]
+}
+
 const configText = `## Configuration file
 
 \`$XDG_CONFIG_HOME/waybill/config.toml\` (\`~/.config/waybill/config.toml\`), or the file of \`--config\`. A \`waybill.toml\` in the
@@ -91,6 +133,39 @@ archive = "s3://archive/2026?endpoint=https://s3.example.com"
 
 \`@archive\` is then a location, and \`@archive/photos\` a folder in it. Credentials do not belong in this file; they come from
 where every S3 program looks for them (environment, \`~/.aws\`, the machine's role).
+
+## A cluster
+
+Processes that serve, and commands about their jobs, are configured by sections of the same file. Paths in it are relative
+to its folder. \`jobs list\`, \`jobs show\`, \`report show\`, \`explain\`, \`rebuild\` and \`doctor\` speak of the cluster when the file is
+named (\`--config\` or \`WAYBILL_CONFIG\`) and names brokers, or \`WAYBILL_KAFKA_BROKERS\` is set; else of this machine. Lists are
+written with commas in the environment. See [operating](operating.md).
+
+\`\`\`toml
+[kafka]
+brokers = ["kafka-1:9093", "kafka-2:9093", "kafka-3:9093"]
+tls = { ca_file = "kafka-ca.pem" }
+sasl_mechanism = "scram-sha-512"
+sasl_username = "waybill"
+sasl_password_file = "kafka-password"
+
+[registry]
+url = "https://registry.example.com/apis/ccompat/v7"
+
+[serve]
+roles = ["worker"]
+state_dir = "/var/lib/waybill"
+
+[connections.archive]
+location = "/mnt/archive"
+
+[connections.bucket]
+location = "s3://archive/2026"
+endpoint = "https://s3.example.com"
+\`\`\`
+
+A job of the cluster then moves \`@archive/photos\` to \`@bucket/photos\`: requests name connections, never endpoints or paths of
+their own.
 `
 
 /** The whole page. */
@@ -127,6 +202,7 @@ export function optionsPage(): string {
     selectionText,
     quantityText,
     configText,
+    ...sectionTables(),
     '## Exit codes',
     '',
     '| code | meaning |',

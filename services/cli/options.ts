@@ -1,79 +1,38 @@
 // The one table of options. Parser, environment names, configuration file, help, completion and docs/options.md all come
 // from it, so an option is added here and nowhere else.
 import { encryptions } from '#libs/domain/object-options'
-import type { Parsed } from '#libs/domain/quantity'
-import { parsed } from '#libs/domain/quantity'
 import type { CommandName } from './commands.ts'
+import { roleNames } from './config-sections.ts'
+import { many, type OptionEntry, one, optional } from './option-entry.ts'
 import {
   choice,
   concurrency,
+  countWithin,
+  duration,
   encryptionKey,
   endpoint,
   errorLimit,
   flag,
+  instanceName,
   jobName,
   metadata,
   moment,
   rate,
+  several,
   size,
   sizeWithin,
   storageClass,
   tag,
   text,
-  type ValueType,
+  until,
   verifyMode,
 } from './value-types.ts'
 
-export const optionGroups = ['selection', 'copy', 'S3', 'proof', 'limits', 'command', 'output', 'run'] as const
-export type OptionGroup = (typeof optionGroups)[number]
-
-interface OptionPlace {
-  readonly group: OptionGroup
-  readonly commands: readonly CommandName[] | 'all'
-  readonly help: string
-  /** One character, for `-q`. */
-  readonly short?: string
-  /** Set on the command line only: an environment or a file from elsewhere must not change what is selected or asked. */
-  readonly isTypedOnly?: boolean
-}
-
-export interface OptionEntry<T> extends OptionPlace {
-  readonly type: Pick<ValueType<unknown>, 'placeholder' | 'words' | 'completion'>
-  readonly isRepeatable: boolean
-  readonly initial: T
-  /** The value that the given texts make; one text unless the option is repeatable. */
-  read(texts: readonly string[]): Parsed<T>
-  /** The texts that make the value; none for "not set". */
-  show(value: T): readonly string[]
-}
-
-function one<T>(type: ValueType<T>, initial: NoInfer<T>, place: OptionPlace): OptionEntry<T> {
-  const read = (texts: readonly string[]): Parsed<T> => type.parse(texts.at(-1) ?? '')
-  return { ...place, type, isRepeatable: false, initial, read, show: (value) => [type.show(value)] }
-}
-
-/** An option that may be left out altogether. */
-function optional<T>(type: ValueType<T>, place: OptionPlace): OptionEntry<T | null> {
-  const read = (texts: readonly string[]): Parsed<T | null> => type.parse(texts.at(-1) ?? '')
-  const show = (value: T | null): readonly string[] => (value === null ? [] : [type.show(value)])
-  return { ...place, type, isRepeatable: false, initial: null, read, show }
-}
-
-function many<T>(type: ValueType<T>, place: OptionPlace): OptionEntry<readonly T[]> {
-  const read = (texts: readonly string[]): Parsed<readonly T[]> => {
-    const values: T[] = []
-    for (const each of texts) {
-      const result = type.parse(each)
-      if (!result.ok) return result
-      values.push(result.value)
-    }
-    return parsed(values)
-  }
-  return { ...place, type, isRepeatable: true, initial: [], read, show: (values) => values.map(type.show) }
-}
-
 const mib = 1024 ** 2
-const moving = ['migrate', 'plan'] as const
+const topicCommands = ['topics create', 'topics check'] as const
+const moving = ['migrate', 'plan', 'jobs submit'] as const
+/** What a job of a cluster cannot be asked for: files and endpoints of the machine on which it is typed. */
+const movingHere = ['migrate', 'plan'] as const
 const working = ['migrate', 'plan', 'verify', 'doctor'] as const
 const stateful = [
   'migrate',
@@ -83,8 +42,10 @@ const stateful = [
   'explain',
   'jobs list',
   'jobs show',
+  'jobs wait',
   'rebuild',
   'doctor',
+  'serve',
   'config show',
   'config check',
 ] as const
@@ -110,13 +71,13 @@ export const optionTable = {
   }),
   'files-from': optional(text('FILE|-', 'files'), {
     group: 'selection',
-    commands: moving,
+    commands: movingHere,
     isTypedOnly: true,
     help: 'move only the items named in the file, or on standard input',
   }),
   null: one(flag, false, {
     group: 'selection',
-    commands: moving,
+    commands: movingHere,
     short: '0',
     isTypedOnly: true,
     help: 'names in --files-from end with a zero byte, not with a line end',
@@ -226,7 +187,7 @@ export const optionTable = {
   }),
   report: optional(text('FILE', 'files'), {
     group: 'proof',
-    commands: ['migrate', 'verify'],
+    commands: ['migrate', 'verify', 'jobs wait'],
     help: 'write the report here; format by ending: .ndjson .json .csv .html',
   }),
   sign: optional(text('KEY', 'files'), {
@@ -249,6 +210,17 @@ export const optionTable = {
     group: 'limits',
     commands: moving,
     help: 'stop the job after so many failed items, or this share of all',
+  }),
+
+  'max-workers': optional(countWithin(1, 100_000), {
+    group: 'limits',
+    commands: ['jobs submit'],
+    help: 'workers that may move chunks of the job at a time',
+  }),
+  priority: one(choice(['low', 'normal', 'high']), 'normal', {
+    group: 'limits',
+    commands: ['jobs submit'],
+    help: 'which of several jobs is served first',
   }),
 
   format: one(choice(['json', 'ndjson', 'csv', 'html', 'sha256sums']), 'ndjson', {
@@ -286,10 +258,65 @@ export const optionTable = {
     help: 'say where each value comes from',
   }),
 
+  roles: optional(several(roleNames), {
+    group: 'command',
+    commands: ['serve'],
+    isTypedOnly: true,
+    help: 'roles of this process, with commas between them',
+  }),
+  instance: optional(instanceName, {
+    group: 'command',
+    commands: ['serve'],
+    isTypedOnly: true,
+    help: 'name of this process, unique and the same after a restart; without it HOST-ROLES',
+  }),
+  'chunk-partitions': optional(countWithin(1, 10_000), {
+    group: 'command',
+    commands: topicCommands,
+    isTypedOnly: true,
+    help: 'partitions of PREFIX.chunks; about 20 x the workers (256)',
+  }),
+  'job-partitions': optional(countWithin(1, 4096), {
+    group: 'command',
+    commands: topicCommands,
+    isTypedOnly: true,
+    help: 'partitions of PREFIX.jobs, PREFIX.listings and PREFIX.rates each (16)',
+  }),
+  replicas: optional(countWithin(1, 100), {
+    group: 'command',
+    commands: topicCommands,
+    isTypedOnly: true,
+    help: 'brokers that hold each record (3)',
+  }),
+  'min-insync-replicas': optional(countWithin(1, 100), {
+    group: 'command',
+    commands: topicCommands,
+    isTypedOnly: true,
+    help: 'brokers that must have a record before it counts (2)',
+  }),
+  'allow-unsafe-topics': one(flag, false, {
+    group: 'command',
+    commands: [...topicCommands, 'serve', 'doctor'],
+    isTypedOnly: true,
+    help: 'work on topics that lose records, or are not as they should be',
+  }),
+  timeout: optional(duration, {
+    group: 'command',
+    commands: ['jobs wait'],
+    isTypedOnly: true,
+    help: 'give up waiting after this time: 90s, 30min, 12h, 7d',
+  }),
+  until: optional(until, {
+    group: 'command',
+    commands: ['rebuild'],
+    isTypedOnly: true,
+    help: 'fold only what was there at a time, or up to positions such as jobs/0:12,chunks/3:800',
+  }),
+
   json: one(flag, false, { group: 'output', commands: 'all', help: 'print one JSON object on standard output' }),
   progress: one(choice(['auto', 'block', 'line', 'json', 'none']), 'auto', {
     group: 'output',
-    commands: ['migrate', 'plan', 'verify', 'rebuild'],
+    commands: ['migrate', 'plan', 'verify', 'rebuild', 'jobs wait'],
     help: 'how progress is shown on standard error',
   }),
   quiet: one(flag, false, { group: 'output', commands: 'all', short: 'q', help: 'print results and errors only' }),
@@ -306,7 +333,7 @@ export const optionTable = {
 
   job: optional(jobName, {
     group: 'run',
-    commands: ['migrate', 'plan', 'verify'],
+    commands: ['migrate', 'plan', 'verify', 'jobs submit'],
     isTypedOnly: true,
     help: 'name of the job; without it the name follows from source and target',
   }),
@@ -358,4 +385,4 @@ export function optionsOf(command: CommandName): readonly OptionName[] {
 }
 
 /** Options of features that do not exist yet: answered, but absent from help. */
-export const laterOptions: readonly string[] = ['compress', 'max-workers', 'priority', 'roles']
+export const laterOptions: readonly string[] = ['compress']

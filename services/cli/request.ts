@@ -42,10 +42,16 @@ const s3Only = [
   'tag',
 ] as const satisfies readonly OptionName[]
 
-/** What contradicts itself, or speaks of a target that is another one. */
-function contradiction(target: Location, { settings, origins }: CommandInput): string | null {
+function sizeContradiction({ settings }: CommandInput): string | null {
   const [minimum, maximum] = [settings['min-size'], settings['max-size']]
-  if (minimum !== null && maximum !== null && minimum > maximum) return '--min-size is more than --max-size'
+  return minimum !== null && maximum !== null && minimum > maximum ? '--min-size is more than --max-size' : null
+}
+
+/** What contradicts itself, or speaks of a target that is another one. */
+function contradiction(target: Location, input: CommandInput): string | null {
+  const { settings, origins } = input
+  const wrong = sizeContradiction(input)
+  if (wrong !== null) return wrong
   if (target.kind === 's3') return objectOptionsProblem(objectOptionsIn(settings))
   // What the environment or the configuration file says may be meant for other jobs.
   const stray = s3Only.find((name) => origins.get(name)?.kind === 'flag')
@@ -63,20 +69,15 @@ function targetOptionsOf(input: CommandInput, target: Location): Record<string, 
   return Object.fromEntries([...reached, ...objectOptionsText(objectOptionsIn(settings))])
 }
 
-/** The same options give the same request, byte for byte. Throws USAGE for rules and files that are not understood. */
-export async function orderOf(input: CommandInput, source: Location, target: Location): Promise<JobOrder> {
-  const { settings, typed } = input
-  const wrong = contradiction(target, input)
-  if (wrong !== null) throw new WaybillError('USAGE', { problem: wrong })
-  const names = await readNames(settings['files-from'], { isNull: settings.null, input: process.stdin })
-  const request: JobRequest = {
-    source: locationText(source),
-    target: locationText(target),
-    targetOptions: targetOptionsOf(input, target),
+type RequestEnds = Pick<JobRequest, 'source' | 'target' | 'targetOptions' | 'filesFromDigest'>
+
+/** What the options ask for. Throws USAGE for rules that are not understood. */
+async function requestOf({ settings, typed }: CommandInput, ends: RequestEnds): Promise<JobRequest> {
+  return {
+    ...ends,
     layout: 'objects',
     chunkBytes: settings['chunk-size'],
     rules: await readRules(typed),
-    filesFromDigest: names === null ? null : createHash('sha256').update(names.encode()).digest('hex'),
     sizeBytesMin: settings['min-size'],
     sizeBytesMax: settings['max-size'],
     modifiedAfterMs: settings['modified-after'],
@@ -89,10 +90,39 @@ export async function orderOf(input: CommandInput, source: Location, target: Loc
     throughputBytesPerSecond: settings.throughput,
     throughputTimetable: null,
     sourcePeakBytesPerSecond: settings['source-peak'],
-    workersMax: null,
-    priority: 'normal',
+    workersMax: settings['max-workers'],
+    priority: settings.priority,
     errorsMax: settings['max-errors'],
   }
+}
+
+/** What a cluster is asked for; its ends are told as they are. The same options give the same request, byte for byte. Throws USAGE. */
+export async function clusterRequestOf(
+  input: CommandInput,
+  ends: { readonly source: string; readonly target: string },
+): Promise<JobRequest> {
+  const objects = objectOptionsIn(input.settings)
+  const wrong = sizeContradiction(input) ?? objectOptionsProblem(objects)
+  if (wrong !== null) throw new WaybillError('USAGE', { problem: wrong })
+  const targetOptions = Object.fromEntries(objectOptionsText(objects))
+  const request = await requestOf(input, { ...ends, targetOptions, filesFromDigest: null })
+  const selection = compileSelection(request, null)
+  if (!selection.ok) throw new WaybillError('USAGE', { problem: selection.problem })
+  return request
+}
+
+/** The same options give the same request, byte for byte. Throws USAGE for rules and files that are not understood. */
+export async function orderOf(input: CommandInput, source: Location, target: Location): Promise<JobOrder> {
+  const { settings } = input
+  const wrong = contradiction(target, input)
+  if (wrong !== null) throw new WaybillError('USAGE', { problem: wrong })
+  const names = await readNames(settings['files-from'], { isNull: settings.null, input: process.stdin })
+  const request = await requestOf(input, {
+    source: locationText(source),
+    target: locationText(target),
+    targetOptions: targetOptionsOf(input, target),
+    filesFromDigest: names === null ? null : createHash('sha256').update(names.encode()).digest('hex'),
+  })
   const selection = compileSelection(request, names)
   if (!selection.ok) throw new WaybillError('USAGE', { problem: selection.problem })
   const selects = await selectsOf(input, source, selection.value)

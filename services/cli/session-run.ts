@@ -10,15 +10,19 @@ import { type RenderedForm, renderedForms } from '#libs/report/render'
 import { systemRandom } from '#libs/runtime/system-random'
 import { type SessionOptions, startSession } from '../embedded/session.ts'
 import type { CommandInput } from './command.ts'
-import { requestsDefault } from './connections.ts'
+import { chunksDefault, requestsDefault } from './connections.ts'
 import { collectProblems, type ProblemItem } from './problem-groups.ts'
-import { askEveryMs, openProgressScreen, progressModeOf, watchProgress } from './progress-screen.ts'
+import {
+  askEveryMs,
+  openProgressScreen,
+  type ProgressMode,
+  type ProgressScreen,
+  progressModeOf,
+  watchProgress,
+} from './progress-screen.ts'
 import { software } from './software.ts'
 import { stateFolderOf } from './state-folder.ts'
 import { type RunWords, summaryObject, summaryText } from './summary.ts'
-
-/** Chunks worked on at a time when --concurrency does not say. */
-const chunksDefault = 4
 
 type Ends = Pick<SessionOptions, 'request' | 'aim' | 'source' | 'target' | 'readTarget' | 'selects'>
 export type PlainSessionOptions = Omit<SessionOptions, 'listen'>
@@ -49,7 +53,7 @@ export async function sessionOf(input: CommandInput, job: string, ends: Ends): P
 }
 
 /** The form of --report FILE, by its ending. Throws USAGE. */
-function reportFileOf(path: string | null): { readonly path: string; readonly form: RenderedForm } | null {
+export function reportFileOf(path: string | null): { readonly path: string; readonly form: RenderedForm } | null {
   if (path === null) return null
   const ending = extname(path).slice(1)
   const form = renderedForms.find((known) => known === ending)
@@ -77,13 +81,11 @@ export function problemOf({ name, outcome, code, chunks, found = [] }: ReportLea
   }
 }
 
-/** Runs to the end and tells what came of it. Throws what the session throws. */
-export async function runSession(
-  input: CommandInput,
-  options: PlainSessionOptions,
-  again: RunWords,
-): Promise<ExitCode> {
-  const { settings, terminal, clock } = input
+/** Where progress is shown, and how. */
+export function screenOf({ settings, terminal, clock }: CommandInput): {
+  readonly mode: ProgressMode
+  readonly screen: ProgressScreen
+} {
   const { isErrorTerminal, isDumb } = terminal
   const mode = progressModeOf(settings.progress, { isTerminal: isErrorTerminal, isDumb, isQuiet: settings.quiet })
   const style = () => ({
@@ -92,6 +94,17 @@ export async function runSession(
     hasColor: terminal.hasColor && !settings['no-color'],
   })
   const screen = openProgressScreen({ mode, style, write: (text) => terminal.notice(text), clock })
+  return { mode, screen }
+}
+
+/** Runs to the end and tells what came of it. Throws what the session throws. */
+export async function runSession(
+  input: CommandInput,
+  options: PlainSessionOptions,
+  again: RunWords,
+): Promise<ExitCode> {
+  const { settings, terminal, clock } = input
+  const { mode, screen } = screenOf(input)
   let problems = collectProblems()
   const listen = (): ((leaf: ReportLeaf) => void) => {
     const found = collectProblems()

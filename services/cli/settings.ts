@@ -2,7 +2,9 @@
 import { resolve } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import type { Environment } from '#libs/runtime/environment'
+import { type ClusterConfig, clusterWarnings, resolveCluster } from './cluster-config.ts'
 import { type ConfigFile, readConfigFile } from './config-file.ts'
+import { sectionVariables } from './config-sections.ts'
 import { environmentName, type OptionName, optionEntry, optionNames, type Settings } from './options.ts'
 import type { TypedOption } from './parser.ts'
 import { nearest } from './spelling.ts'
@@ -17,8 +19,10 @@ export interface ResolvedSettings {
   readonly settings: Settings
   readonly origins: ReadonlyMap<OptionName, Origin>
   readonly aliases: ReadonlyMap<string, string>
-  /** Where a configuration file was looked for, and whether one was there. */
-  readonly config: { readonly path: string; readonly isFound: boolean }
+  /** What the sections of the file and their variables say. */
+  readonly cluster: ClusterConfig
+  /** Where a configuration file was looked for, whether one was there, and whether it was named. */
+  readonly config: { readonly path: string; readonly isFound: boolean; readonly isNamed: boolean }
   readonly warnings: readonly string[]
 }
 
@@ -28,7 +32,7 @@ function usage(problem: string): WaybillError {
 
 /** Names that look like a slip of the fingers; other WAYBILL_* variables may belong to something else. */
 function misspeltVariables(environment: Environment): readonly string[] {
-  const known = optionNames.map(environmentName).filter((name) => name !== null)
+  const known = [...optionNames.map(environmentName).filter((name) => name !== null), ...sectionVariables]
   return [...environment.waybill.keys()].flatMap((name) => {
     const best = known.includes(name) ? null : nearest(name, known)
     return best === null ? [] : [`the variable ${name} is not used; did you mean ${best}?`]
@@ -38,13 +42,13 @@ function misspeltVariables(environment: Environment): readonly string[] {
 async function findConfig(
   typed: string | undefined,
   environment: Environment,
-): Promise<{ file: ConfigFile | null; path: string }> {
+): Promise<{ file: ConfigFile | null; path: string; isNamed: boolean }> {
   const named = typed ?? environment.waybill.get('WAYBILL_CONFIG')
   const path = resolve(named ?? `${environment.configFolder}/config.toml`)
   const file = await readConfigFile(path)
   if (file === null && named !== undefined)
     throw new WaybillError('CONFIG_INVALID', { path, problem: 'there is no such file' })
-  return { file, path }
+  return { file, path, isNamed: named !== undefined }
 }
 
 /** Throws USAGE for values that are none, CONFIG_INVALID for the file. */
@@ -52,7 +56,7 @@ export async function resolveSettings(
   typed: readonly TypedOption[],
   environment: Environment,
 ): Promise<ResolvedSettings> {
-  const { file, path } = await findConfig(typed.find((option) => option.name === 'config')?.text, environment)
+  const { file, path, isNamed } = await findConfig(typed.find((option) => option.name === 'config')?.text, environment)
   const origins = new Map<OptionName, Origin>()
   const values = new Map<OptionName, unknown>()
   for (const name of optionNames) {
@@ -66,12 +70,14 @@ export async function resolveSettings(
     if (!result.ok) throw usage(`${labelOf(name, origin)}: ${result.problem}`)
     values.set(name, result.value)
   }
+  const cluster = resolveCluster(file, environment)
   return {
     settings: Object.fromEntries(values) as Settings,
     origins,
     aliases: file?.aliases ?? new Map(),
-    config: { path, isFound: file !== null },
-    warnings: misspeltVariables(environment),
+    cluster,
+    config: { path, isFound: file !== null, isNamed },
+    warnings: [...misspeltVariables(environment), ...clusterWarnings(cluster, file)],
   }
 }
 

@@ -1,5 +1,6 @@
 // How the text of an option becomes a value, and back. Each kind of value stands here once: parser, help, completion and
 // the options page ask it.
+import { isJobName } from '#libs/domain/job-name'
 import { metadataProblem, type Pair, storageClassProblem, tagProblem } from '#libs/domain/object-options'
 import {
   formatRateExact,
@@ -139,6 +140,41 @@ export const verifyMode: ValueType<VerifyMode> = {
   show: (value) => (value.mode === 'sample' ? `sample=${value.samplePercent}%` : value.mode),
 }
 
+/** Words with commas between them, each at most once. */
+export function several<const T extends string>(words: readonly T[]): ValueType<readonly T[]> {
+  const each = choice(words)
+  return {
+    placeholder: 'LIST',
+    words: [...words],
+    completion: 'words',
+    parse: (value) => {
+      const chosen: T[] = []
+      for (const word of value.split(',')) {
+        const result = each.parse(word.trim())
+        if (!result.ok) return result
+        chosen.push(result.value)
+      }
+      return parsed([...new Set(chosen)])
+    },
+    show: (values) => values.join(','),
+  }
+}
+
+const durationUnits: Readonly<Record<string, number>> = { s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Milliseconds, written as `90s`, `30min`, `12h`, `7d`. */
+export const duration: ValueType<number> = {
+  placeholder: 'TIME',
+  words: [],
+  completion: 'nothing',
+  parse: (value) => {
+    const [, count, unit = ''] = /^([0-9]{1,7}(?:\.[0-9]{1,3})?) ?(s|min|h|d)$/.exec(value) ?? []
+    const ms = Math.round(Number(count) * (durationUnits[unit] ?? Number.NaN))
+    return ms > 0 ? parsed(ms) : refused(`"${value}" is not a length of time; write for example 90s, 30min, 12h, 7d`)
+  },
+  show: (value) => `${value / 1000}s`,
+}
+
 /** How many failed items stop the job: a count, or a share of what was listed. Kept as text: `100`, `0.5%`. */
 export const errorLimit: ValueType<string> = {
   placeholder: 'N|N%',
@@ -170,6 +206,37 @@ export const moment: ValueType<number> = {
     return Number.isNaN(ms) || !isRealDay ? refused(wrong) : parsed(ms)
   },
   show: (value) => new Date(value).toISOString(),
+}
+
+export type Until =
+  | { readonly kind: 'time'; readonly ms: number }
+  /** Last position that counts, by partition (`jobs/0`). */
+  | { readonly kind: 'positions'; readonly last: ReadonlyMap<string, number> }
+
+const positionPattern = /^((?:jobs|listings|chunks|rates)\/[0-9]{1,6}):([0-9]{1,15})$/
+
+/** A moment, or positions as `jobs/0:12,chunks/3:800`. */
+export const until: ValueType<Until> = {
+  placeholder: 'TIME|POSITIONS',
+  words: [],
+  completion: 'nothing',
+  parse: (value) => {
+    const places = value.split(',').map((place) => positionPattern.exec(place.trim()))
+    if (places.every((place) => place === null)) {
+      const time = moment.parse(value)
+      return time.ok ? parsed({ kind: 'time', ms: time.value }) : time
+    }
+    const last = new Map<string, number>()
+    for (const place of places) {
+      if (place === null) return refused(`"${value}" is not a list of positions such as jobs/0:12,chunks/3:800`)
+      last.set(place[1] ?? '', Number(place[2]))
+    }
+    return parsed({ kind: 'positions', last })
+  },
+  show: (value) =>
+    value.kind === 'time'
+      ? moment.show(value.ms)
+      : [...value.last].map(([id, position]) => `${id}:${position}`).join(','),
 }
 
 /** `NAME=VALUE`, cut at the first equals sign. @param nameOf the one form in which names are kept. */
@@ -228,14 +295,61 @@ export const endpoint: ValueType<string> = {
   show: (value) => value,
 }
 
-const jobNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 export const jobName: ValueType<string> = {
   placeholder: 'NAME',
   words: [],
   completion: 'nothing',
   parse: (value) =>
-    jobNamePattern.test(value)
+    isJobName(value)
       ? parsed(value)
       : refused(`"${value}" is not a name for a job; use letters, digits, dots, dashes and underscores, at most 64`),
+  show: (value) => value,
+}
+
+/** `host:port`; an IPv6 address stands in brackets. */
+export const broker: ValueType<string> = {
+  placeholder: 'HOST:PORT',
+  words: [],
+  completion: 'nothing',
+  parse: (value) => {
+    const port = Number(/^(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@[\]]+):([0-9]{1,5})$/.exec(value)?.[1] ?? 0)
+    return port > 0 && port < 65_536 ? parsed(value) : refused(`"${value}" is not of the form host:port`)
+  },
+  show: (value) => value,
+}
+
+/** Kafka's rule for topics, with space left for the name behind the prefix. */
+export const topicPrefix: ValueType<string> = {
+  placeholder: 'PREFIX',
+  words: [],
+  completion: 'nothing',
+  parse: (value) =>
+    /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/.test(value)
+      ? parsed(value)
+      : refused(
+          `"${value}" cannot begin a topic's name; use letters, digits, dots, dashes and underscores, at most 200`,
+        ),
+  show: (value) => value,
+}
+
+export const instanceName: ValueType<string> = {
+  placeholder: 'NAME',
+  words: [],
+  completion: 'nothing',
+  parse: (value) =>
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(value)
+      ? parsed(value)
+      : refused(
+          `"${value}" is not a name for a process; use letters, digits, dots, dashes and underscores, at most 128`,
+        ),
+  show: (value) => value,
+}
+
+export const variableName: ValueType<string> = {
+  placeholder: 'VARIABLE',
+  words: [],
+  completion: 'nothing',
+  parse: (value) =>
+    /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? parsed(value) : refused(`"${value}" is not the name of a variable`),
   show: (value) => value,
 }

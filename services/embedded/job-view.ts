@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { codeOf, WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { EventLog, Positions } from '#libs/log/event-log'
+import { foldToEnd } from '#libs/projection/fold-to-end'
 import { openProjection } from '#libs/projection/projection'
 import type { RowReader } from '#libs/projection/row-reader'
 import type { Clock } from '#libs/runtime/clock'
@@ -33,17 +34,9 @@ export interface JobView {
   close(): Promise<void>
 }
 
-async function foldToEnd(folder: JobFolder, signal: AbortSignal): Promise<{ rows: RowReader; positions: Positions }> {
+async function foldFolder(folder: JobFolder, signal: AbortSignal): Promise<{ rows: RowReader; positions: Positions }> {
   const projection = await openProjection(folder.log, folder.store)
-  const stop = new AbortController()
-  const folding = projection.run(AbortSignal.any([signal, stop.signal]))
-  try {
-    // A fold that fails must not leave the wait without an end.
-    await Promise.race([folding.then(() => signal.throwIfAborted()), projection.caughtUp(signal)])
-  } finally {
-    stop.abort()
-    await Promise.allSettled([folding])
-  }
+  await foldToEnd(projection, signal)
   return { rows: projection.rows, positions: projection.positions() }
 }
 
@@ -56,7 +49,7 @@ export async function openJobView(place: JobPlace): Promise<JobView> {
     if (folder.movedAside !== null)
       onNotice(`the state store was damaged: it is rebuilt from the log (kept as ${folder.movedAside})`)
     try {
-      const { rows, positions } = await foldToEnd(folder, signal)
+      const { rows, positions } = await foldFolder(folder, signal)
       const row = await rows.get(keyOf.job(job))
       const { log, isHeldElsewhere, close } = folder
       return { job, row, rows, log, isHeldElsewhere, positions, close }

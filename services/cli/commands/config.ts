@@ -1,5 +1,7 @@
 import { redactText } from '#libs/runtime/redaction'
+import { clusterSettingsOf } from '../cluster-settings.ts'
 import type { Command, CommandInput } from '../command.ts'
+import { connectionEntries, type KeyEntry, sectionEntries, sectionNames } from '../config-sections.ts'
 import { optionEntry, optionNames } from '../options.ts'
 import type { Origin } from '../settings.ts'
 
@@ -32,15 +34,46 @@ function shownSettings({ settings, origins }: CommandInput): readonly ShownSetti
   })
 }
 
+const censored = '[redacted]'
+
+function shownKeys(
+  { cluster: { origins } }: CommandInput,
+  place: string,
+  entries: ReadonlyMap<string, KeyEntry<unknown>>,
+  values: Readonly<Record<string, unknown>>,
+): readonly ShownSetting[] {
+  return [...entries].map(([key, entry]) => {
+    const name = `${place}.${key}`
+    const texts = entry.show(values[key])
+    const value = texts.length === 0 ? null : entry.isSecret === true ? censored : redactText(texts.join(', '))
+    return { name, value, origin: originText(origins.get(name) ?? { kind: 'default' }) }
+  })
+}
+
+/** Sections of which something was said, whole, and every connection. */
+function shownSections(input: CommandInput): readonly ShownSetting[] {
+  const { cluster } = input
+  const said = [...cluster.origins.keys()]
+  const sections = sectionNames
+    .filter((section) => said.some((name) => name.startsWith(`${section}.`)))
+    .flatMap((section) => shownKeys(input, section, sectionEntries(section), cluster[section]))
+  const connections = [...cluster.connections].flatMap(([name, values]) =>
+    shownKeys(input, `connections.${name}`, connectionEntries, values),
+  )
+  return [...sections, ...connections]
+}
+
 export const configShow: Command = async (input) => {
   const { settings, terminal, config, aliases } = input
-  const shown = shownSettings(input)
+  const sections = shownSections(input)
+  const shown = [...shownSettings(input), ...(settings.json ? [] : sections)]
   if (settings.json) {
-    const values = Object.fromEntries(
-      shown.map(({ name, value, origin }) => [name, settings.origin ? { value, origin } : value]),
-    )
+    const valuesOf = (all: readonly ShownSetting[]): object =>
+      Object.fromEntries(all.map(({ name, value, origin }) => [name, settings.origin ? { value, origin } : value]))
     const named = Object.fromEntries([...aliases].map(([name, location]) => [name, redactText(location)]))
-    await terminal.result(`${JSON.stringify({ config_path: config.path, options: values, aliases: named })}\n`)
+    await terminal.result(
+      `${JSON.stringify({ config_path: config.path, options: valuesOf(shown), sections: valuesOf(sections), aliases: named })}\n`,
+    )
     return 0
   }
   const nameColumns = Math.max(...shown.map(({ name }) => name.length)) + 2
@@ -55,8 +88,10 @@ export const configShow: Command = async (input) => {
   return 0
 }
 
-/** Reaching this point means that file and environment were read without a complaint. */
-export const configCheck: Command = async ({ settings, terminal, config, warnings }) => {
+/** File and environment were read without a complaint; what the sections name is read, and must fit together. */
+export const configCheck: Command = async (input) => {
+  const { settings, terminal, config, warnings } = input
+  await clusterSettingsOf(input)
   if (settings.json) {
     await terminal.result(`${JSON.stringify({ config_path: config.path, is_found: config.isFound, warnings })}\n`)
     return 0

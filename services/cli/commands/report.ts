@@ -12,6 +12,7 @@ import { createBufferedSink, type Sink, writeWholeFile } from '#libs/report/outp
 import { signatureInWords, verifyReport } from '#libs/report/read'
 import { type RenderedForm, renderReport } from '#libs/report/render'
 import { sumsFileNames, writeSumsFolder } from '#libs/report/sums-folder'
+import type { WrittenReport } from '#libs/report/write'
 import type { JobView } from '../../embedded/job-view.ts'
 import { type AgainOptions, writeReportAgain } from '../../embedded/report-again.ts'
 import type { Command, CommandInput } from '../command.ts'
@@ -27,16 +28,17 @@ async function toOutput(terminal: Terminal, produce: (sink: Sink) => Promise<unk
 }
 
 /** Gives the path of the report in its master form, for as long as `use` takes. */
-async function withMaster(
+export async function withMaster(
   view: JobView,
   options: AgainOptions,
   use: (master: string) => Promise<unknown>,
-): Promise<void> {
+): Promise<WrittenReport> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-report-'))
   try {
     const master = join(folder, `${view.job}.ndjson`)
-    await writeWholeFile(master, (sink) => writeReportAgain(sink, view, options))
+    const written = await writeWholeFile(master, (sink) => writeReportAgain(sink, view, options))
     await use(master)
+    return written
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -23,7 +23,7 @@ export const serve: Command = async (input) => {
     incarnation: randomBytes(4).toString('hex'),
     onStuck: (code) => {
       logger.error({ code }, 'a call did not return after it was aborted: the process ends')
-      setTimeout(() => process.exit(1), stuckExitMs)
+      void clock.sleep(stuckExitMs).then(() => process.exit(1))
     },
     signal,
   })

@@ -5,7 +5,7 @@ import { acceptedRow } from '../../embedded/job-view.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { connectReader, connectSource, connectTarget, endpointOf } from '../connections.ts'
 import { deriveJobName } from '../job-name.ts'
-import { jobNamed, storedSource, storedTarget, viewJob, wordsOfJob } from '../jobs.ts'
+import { jobNamed, storedSource, storedTarget, viewJobHere, wordsOfJob } from '../jobs.ts'
 import { parseLocation } from '../locations.ts'
 import { runSession, sessionOf } from '../session-run.ts'
 import { shellWords } from '../shell-words.ts'
@@ -24,7 +24,7 @@ function jobOf({ words, settings, aliases, environment }: CommandInput): string 
 
 /** The job's row; what was never migrated cannot be verified, and is told so. Throws JOB_UNKNOWN, JOB_HELD, USAGE. */
 async function readRow(input: CommandInput, job: string): Promise<JobRow> {
-  const view = await viewJob(input, job).catch((error: unknown) => {
+  const view = await viewJobHere(input, job).catch((error: unknown) => {
     if (!(error instanceof WaybillError) || error.code !== 'JOB_UNKNOWN' || input.words.length < 2) throw error
     const migrate = shellWords(['waybill', 'migrate', ...input.words])
     throw new WaybillError(

@@ -59,12 +59,12 @@ test('what is wrong in a file is told with its place', () => {
   const wrong: readonly [string, RegExp][] = [
     ['memory = 64MiB\n', /^line 1: /],
     ['a = 1\nb = [\n', /^line \d: /],
-    ['memroy = "64MiB"\n', /^unknown key "memroy"; did you mean "memory"\?$/],
-    ['include = ["*"]\n', /^"include" can be given on the command line only$/],
-    ['memory = true\n', /^"memory" has a value of the wrong kind$/],
-    ['store-entries = "maybe"\n', /^"store-entries": "maybe" is neither true nor false$/],
-    ['memory = "0"\n', /^"memory": .*more than 0$/],
-    ['[aliases]\n"../x" = "/a"\n', /no name for an alias/],
+    ['memroy = "64MiB"\n', /^line 1: unknown key "memroy"; did you mean "memory"\?$/],
+    ['include = ["*"]\n', /^line 1: "include" can be given on the command line only$/],
+    ['memory = true\n', /^line 1: "memory" has a value of the wrong kind$/],
+    ['store-entries = "maybe"\n', /^line 1: "store-entries": "maybe" is neither true nor false$/],
+    ['memory = "0"\n', /^line 1: "memory": .*more than 0$/],
+    ['[aliases]\n"../x" = "/a"\n', /^line 2: .*no name for an alias/],
     ['[aliases]\nx = 5\n', /must be a location in quotes/],
     ['aliases = 5\n', /must be a table/],
   ]
