@@ -79,6 +79,13 @@ export class ChunkRun {
     this.signal.throwIfAborted()
   }
 
+  /** One read at the source: its time tells how busy the source is. */
+  async reading(bytes: number, call: () => Promise<unknown>): Promise<void> {
+    const { readTimes } = this.context
+    if (readTimes === undefined) await call()
+    else await readTimes.time(bytes, call)
+  }
+
   countRead(bytes: number): void {
     this.sourceBytesRead += bytes
     this.context.onBytes?.('read', bytes)

@@ -6,6 +6,7 @@ import type { TargetWriter } from '#libs/target/target'
 import type { Extent, JobRequest } from '#schemas/records'
 import type { ByteBudget } from './byte-budget.ts'
 import type { ReadGate } from './read-gate.ts'
+import type { ReadTimes } from './read-times.ts'
 import type { RequestSlots } from './request-slots.ts'
 
 /** The standing lease that the work is done under. */
@@ -32,6 +33,8 @@ export interface MoveContext {
   readonly loggedDigest?: (extent: Extent) => Promise<Buffer | null>
   /** Hashes a large buffer elsewhere (hash-pool.ts); without it slices are hashed as they are read. */
   readonly hashLarge?: (bytes: Buffer) => Promise<Buffer>
+  /** How long reads at the source take, for the worker's reports. */
+  readonly readTimes?: ReadTimes
   readonly onBytes?: (phase: 'read' | 'written', bytes: number) => void
   /** A call of a port was aborted and has not returned within 5 s: only the end of the process ends it. */
   readonly onStuck?: (code: ErrorCode) => void

@@ -44,7 +44,7 @@ async function readAtOnce(run: ChunkRun, extent: Extent, buffer: Buffer, signal:
   const reader = await run.context.source.open(extent.name, extent.identity)
   try {
     if (buffer.length > 0) {
-      await reader.read(buffer, extent.offset, signal)
+      await run.reading(buffer.length, () => reader.read(buffer, extent.offset, signal))
       run.countRead(buffer.length)
     }
     await reader.confirm()
@@ -68,7 +68,7 @@ async function readSlices(run: ChunkRun, { reader, offset, admitted }: SlicedRea
   for (let filled = 0; filled < buffer.length; ) {
     const slice = buffer.subarray(filled, filled + next)
     const at = offset + filled
-    await run.source((signal) => reader.read(slice, at, signal))
+    await run.source((signal) => run.reading(slice.length, () => reader.read(slice, at, signal)))
     run.countRead(slice.length)
     hasher?.update(slice)
     filled += slice.length

@@ -99,6 +99,6 @@ export function startRoles(places: RolePlaces): readonly Promise<void>[] {
   // A verification moves nothing: no worker, no grants.
   if (options.aim === 'verify') return reading
   const { projection, clock } = context
-  const granter = createGranter({ job: options.job, projection, clock, jobs: claims.jobs, rates: claims.rates })
+  const granter = createGranter({ projection, clock, jobs: claims.jobs, rates: claims.rates, partitionCount: 1 })
   return [...reading, runRole(workerOf(places), context), runRole(granter, context)]
 }

@@ -15,6 +15,7 @@ import type { Logger } from '#libs/runtime/logger'
 import type { Role } from '#libs/runtime/role'
 import { moveChunk } from '#libs/transfer/move-chunk'
 import type { MoveContext } from '#libs/transfer/move-context'
+import { ReadTimes } from '#libs/transfer/read-times'
 import type { ChunkRow, JobRow } from '#schemas/rows'
 
 export interface WorkerOptions {
@@ -34,7 +35,9 @@ export interface WorkerOptions {
   /** Chunks of the job leased at a time. */
   readonly chunksMax: number
   /** Ports and limits of the data plane, made once the probe's result is folded. */
-  readonly transfer: () => Promise<Omit<MoveContext, 'overwrite' | 'looksFirst' | 'signal' | 'mustStillHold'>>
+  readonly transfer: () => Promise<
+    Omit<MoveContext, 'overwrite' | 'looksFirst' | 'readTimes' | 'signal' | 'mustStillHold'>
+  >
   /** Before the first lease under a claim: moves older temporary folders away. */
   readonly takeOver: (claim: Claim, signal: AbortSignal) => Promise<void>
   readonly mustStillHold: (claim: Claim) => void | Promise<void>
@@ -85,6 +88,8 @@ interface HeldClaim {
 
 /** A report that nobody answered within this time is forgotten: its grant would be over. */
 const answerMsMax = 60_000
+/** Confirmations of lower grants come no faster than this. */
+const confirmMs = 100
 
 class WorkDesk {
   readonly #options: WorkerOptions
@@ -94,12 +99,18 @@ class WorkDesk {
   /** When reports were sent, by sequence: a grant's life counts from there. */
   readonly #sentAt = new Map<number, number>()
   #grantedReport = -1
-  #nextReport = 1
-  #bytesRead = 0
-  #reportedBytes = 0
+  readonly #readTimes: ReadTimes
+  #nextReport: number
+  #saidWork = false
+  /** The grant taken last is lower than the one before: others wait for what is free now. */
+  #mustConfirm = false
+  #grantedRate = 0
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    this.#readTimes = new ReadTimes(options.clock)
+    // Another process of this name numbers its reports elsewhere, so that its grants are not taken for ours.
+    this.#nextReport = 1 + Math.floor(options.random() * 2 ** 40)
   }
 
   async decide(busy: ReadonlySet<string>): Promise<readonly WorkerTask[]> {
@@ -117,9 +128,10 @@ class WorkDesk {
       else fresh.push({ kind: 'takeOver', claim: each.claim })
     }
     const moves = await this.#moves(held)
-    const leases = row.control === 'running' && transfer.gate.hasGrant() ? await this.#leases(held, moves.length) : []
+    const ready = row.control === 'running' ? await this.#leases(held, moves.length) : []
+    const leases = transfer.gate.hasGrant() ? ready : []
     const tasks = [...fresh, ...[...moves, ...leases].filter((task) => !busy.has(taskKey(task)))]
-    const hasWork = tasks.length > 0 || this.#moving.size > 0
+    const hasWork = moves.length > 0 || ready.length > 0 || this.#moving.size > 0
     return [...this.#reportIfDue(row.request.source, hasWork), ...tasks]
   }
 
@@ -141,7 +153,9 @@ class WorkDesk {
 
   #reportIfDue(source: string, hasWork: boolean): WorkerTask[] {
     const last = this.#sentAt.get(this.#nextReport - 1)
-    const isDue = last === undefined || this.#options.clock.monotonic() - last >= reportEveryMs
+    // Said at once: it cannot begin before, or others wait for what it gave back.
+    const everyMs = hasWork && !this.#saidWork ? 0 : this.#mustConfirm ? confirmMs : reportEveryMs
+    const isDue = last === undefined || this.#options.clock.monotonic() - last >= everyMs
     return isDue ? [{ kind: 'report', sequence: this.#nextReport, source, hasWork }] : []
   }
 
@@ -154,6 +168,9 @@ class WorkDesk {
     this.#grantedReport = grant.reportSequence
     for (const sequence of this.#sentAt.keys()) if (sequence < grant.reportSequence) this.#sentAt.delete(sequence)
     const { gate } = await this.#options.transfer()
+    const rate = grant.bytesPerSecond ?? Number.POSITIVE_INFINITY
+    this.#mustConfirm ||= rate < this.#grantedRate
+    this.#grantedRate = rate
     gate.grant({ bytesPerSecond: grant.bytesPerSecond, validUntilMonotonicMs: sentAt + grant.lifeMs })
   }
 
@@ -206,9 +223,9 @@ class WorkDesk {
 
   #report({ sequence, source, hasWork }: Extract<WorkerTask, { kind: 'report' }>): PlacedDraft {
     const { clock, worker, ratesPartition, job } = this.#options
-    const seconds = reportEveryMs / 1_000
-    const readBytesPerSecond = (this.#bytesRead - this.#reportedBytes) / seconds
-    this.#reportedBytes = this.#bytesRead
+    const { reads, bytesPerSecond, msP50, msP95 } = this.#readTimes.take()
+    this.#saidWork = hasWork
+    this.#mustConfirm = false
     const now = clock.monotonic()
     for (const [earlier, sentAt] of this.#sentAt) if (sentAt < now - answerMsMax) this.#sentAt.delete(earlier)
     this.#sentAt.set(sequence, now)
@@ -220,11 +237,11 @@ class WorkDesk {
       reportSequence: sequence,
       source,
       hasWork,
-      readBytesPerSecond,
+      readBytesPerSecond: bytesPerSecond,
       grantSequence: this.#grantedReport,
-      reads: 0,
-      readMsP50: 0,
-      readMsP95: 0,
+      reads,
+      readMsP50: msP50,
+      readMsP95: msP95,
     } as const
     return { topic: 'rates', partition: ratesPartition, event }
   }
@@ -280,6 +297,7 @@ class WorkDesk {
           attempt,
           planned.extents.some(({ generation }) => generation > 1),
         ),
+        readTimes: this.#readTimes,
         signal: stop,
         mustStillHold: () => this.#options.mustStillHold(claim),
       })
@@ -287,7 +305,6 @@ class WorkDesk {
         this.#restUntil.set(chunk, clock.monotonic() + retryDelayMs(attempt, random))
         this.#options.logger.warn({ code: event.code, chunk, attempt, detail: event.detail }, 'chunk failed')
       } else this.#restUntil.delete(chunk)
-      this.#bytesRead += event.sourceBytesRead
       return [{ topic: 'chunks', partition: claim.partition, event }, ...this.#pauseFor(event)]
     } finally {
       this.#moving.delete(chunk)
