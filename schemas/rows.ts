@@ -2,7 +2,7 @@
 // the state digest. A row's kind is the first segment of its key (libs/domain/keys.ts).
 import { boolean, bytes, double, int, list, long, nullable, record, string, type TypeOf, word } from './avro.ts'
 import type { RateAction } from './events.ts'
-import { jobRequest, type Outcome, place, placement, rateSignal, targetAbilities } from './records.ts'
+import { jobRequest, noteCount, type Outcome, place, placement, rateSignal, targetAbilities } from './records.ts'
 
 /** Who holds a partition, and the chunks leased under that claim. */
 export const partitionRow = record('PartitionRow', {
@@ -40,7 +40,12 @@ export const jobRow = record('JobRow', {
   sourceRoot: string,
   readView: string,
   passesCompleted: int,
+  /** Position of the last PassCompleted; -1: none. */
+  completedAt: long,
   isLastPassCancelled: boolean,
+  /** Findings that were counted when the pass before this one ended, and when the last one did. */
+  codesBefore: list(noteCount),
+  codesAtEnd: list(noteCount),
   probedForPass: int,
   /** Last page of the open pass, once its listing ended. */
   lastPage: nullable(int),

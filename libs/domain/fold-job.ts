@@ -72,7 +72,10 @@ function newJob(event: EventOf<'JobAccepted'>, at: RecordPlace): JobRow {
     sourceRoot: '',
     readView: '',
     passesCompleted: 0,
+    completedAt: -1,
     isLastPassCancelled: false,
+    codesBefore: [],
+    codesAtEnd: [],
     probedForPass: 0,
     lastPage: null,
     vanished: 0,
@@ -141,6 +144,7 @@ function foldPassOpened(job: JobRow, event: EventOf<'PassOpened'>): JobRow {
     pass: event.pass,
     sourceRoot: event.sourceRoot,
     readView: event.readView,
+    codesBefore: job.codesAtEnd,
     lastPage: null,
     vanished: 0,
     listingFindings: [],
@@ -152,6 +156,7 @@ function foldPassOpened(job: JobRow, event: EventOf<'PassOpened'>): JobRow {
 function foldFact(
   job: JobRow,
   event: Exclude<JobEvent, Command | { type: 'JobRequested' | 'JobAccepted' | 'JobRejected' | 'RateDecided' }>,
+  at: RecordPlace,
 ): JobRow {
   switch (event.type) {
     case 'TargetProbed':
@@ -168,7 +173,13 @@ function foldFact(
         : job
     case 'PassCompleted':
       return event.pass === job.pass && job.passesCompleted < job.pass
-        ? { ...job, passesCompleted: job.pass, isLastPassCancelled: event.isCancelled }
+        ? {
+            ...job,
+            passesCompleted: job.pass,
+            completedAt: at.position,
+            isLastPassCancelled: event.isCancelled,
+            codesAtEnd: event.codes,
+          }
         : job
   }
 }
@@ -204,7 +215,7 @@ export function foldJobEvent(rows: Rows, event: JobEvent, at: RecordPlace): Verd
       const key = keyOf.job(event.job)
       const job = rows.get(key)
       if (job === undefined) return stale
-      const after = foldFact(job, event)
+      const after = foldFact(job, event, at)
       if (after === job) return known
       rows.set(key, after)
       return folded

@@ -13,6 +13,7 @@ import { createJobRoles, createSharedLimits, type JobRoles } from './job-roles.t
 import { createJobWatch, type LiveJob } from './jobs.ts'
 import { type Ownership, ownPartitions } from './ownership.ts'
 import { roleContext, type ServeOptions, type ServeParts } from './parts.ts'
+import { keepReport } from './reports.ts'
 import { createRoleDesk, type RoleFailure, type WantedRole } from './role-desk.ts'
 
 /** Least time between two looks at which roles are wanted, and the most. */
@@ -37,6 +38,8 @@ class ServingProcess {
   readonly #roles = new Map<string, JobRoles>()
   readonly #watch: ReturnType<typeof createJobWatch>
   readonly #desk: ReturnType<typeof createRoleDesk>
+  /** Pass of each complete job whose report was written, or tried. */
+  readonly #reported = new Map<string, number>()
   #nudge = new AbortController()
 
   constructor(parts: ServeParts, shares: Shares) {
@@ -60,6 +63,7 @@ class ServingProcess {
         const jobs = await this.#watch.live()
         this.#desk.sync([...this.#granters(), ...jobs.flatMap((job) => this.#wanted(job))])
         await this.#closeUnused(jobs)
+        await this.#keepReports()
         const waiting = AbortSignal.any([signal, this.#nudge.signal])
         await clock.sleep(lookMs.least, signal).catch(() => undefined)
         const idle = new AbortController()
@@ -96,6 +100,18 @@ class ServingProcess {
       if (live.has(name)) continue
       this.#roles.delete(name)
       await roles.close()
+    }
+  }
+
+  /** Reports of jobs whose coordinator this process is. One that cannot be written can be made from the log at any time. */
+  async #keepReports(): Promise<void> {
+    for (const { name, row } of await this.#watch.complete()) {
+      const isOwn = this.#claimAt('jobs', partitionOfName(name, this.#parts.counts.jobs)) !== null
+      if (row === null || !isOwn || this.#reported.get(name) === row.pass) continue
+      this.#reported.set(name, row.pass)
+      await keepReport(this.#parts, name, row).catch((error: unknown) => {
+        this.#parts.logger.error({ job: name, code: codeOf(error), error }, 'the report was not written')
+      })
     }
   }
 

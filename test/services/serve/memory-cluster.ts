@@ -1,4 +1,5 @@
 // Several serving processes over one memory log and a virtual clock, with memberships that the test hands out.
+import { join } from 'node:path'
 import type { EventLog } from '#libs/log/event-log'
 import type { GroupRole, Membership } from '#libs/log/membership'
 import { openMemoryLog } from '#libs/log/memory-log'
@@ -71,7 +72,11 @@ export interface MemoryCluster {
   ): { stop(): Promise<void>; lose(): void; done: Promise<void> }
 }
 
-export function createMemoryCluster(partitions: { readonly jobs: number; readonly chunks: number }): MemoryCluster {
+/** `folder`: where the processes keep their reports. */
+export function createMemoryCluster(
+  folder: string,
+  partitions: { readonly jobs: number; readonly chunks: number },
+): MemoryCluster {
   const clock = createVirtualClock()
   const tree = new MemoryTree()
   const source = openMemorySource(tree)
@@ -88,6 +93,7 @@ export function createMemoryCluster(partitions: { readonly jobs: number; readonl
     ({
       roles,
       instance,
+      stateFolder: join(folder, instance),
       memoryBytes: 1024 * KiB,
       requestsMax: 4,
       chunksMax: 2,

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
 import { keyOf } from '#libs/domain/keys'
 import { createEventWriter } from '#libs/log/event-writer'
 import { openProjection, type Projection } from '#libs/projection/projection'
+import { verifyReport } from '#libs/report/read'
 import { openMemoryStore } from '#libs/store/memory-store'
 import { KiB, smallRequest } from '../../support/memory-migration.ts'
 import { createMemoryCluster, type MemoryCluster } from './memory-cluster.ts'
@@ -37,14 +41,36 @@ async function complete(projection: Projection, job: string): Promise<void> {
   }
 }
 
+function temporaryFolder(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'waybill-serve-'))
+  context.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+/** One of the coordinators has written the report of the first pass, and its lines are sound. */
+async function assertReported(folder: string, job: string): Promise<void> {
+  const found: string[] = []
+  while (found.length === 0) {
+    for (const instance of ['c1', 'c2']) {
+      const path = join(folder, instance, 'reports', job, 'pass-1.ndjson')
+      if (existsSync(path)) found.push(path)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  assert.equal(found.length, 1)
+  const { verdict } = await verifyReport(found[0] as string, { publicKey: null })
+  assert.equal(verdict.exit_code, 0)
+}
+
 function plant(cluster: MemoryCluster, files: number, bytes: number): void {
   for (let index = 0; index < files; index += 1) {
     cluster.tree.write(`file-${String(index).padStart(4, '0')}`, Buffer.alloc(bytes + index, index % 251))
   }
 }
 
-test('a job asked for by an event is moved and verified by processes that share its partitions', async () => {
-  const cluster = createMemoryCluster({ jobs: 2, chunks: 8 })
+test('a job asked for by an event is moved and verified by processes that share its partitions', async (context) => {
+  const folder = temporaryFolder(context)
+  const cluster = createMemoryCluster(folder, { jobs: 2, chunks: 8 })
   plant(cluster, 40, 40 * KiB)
   cluster.tree.write('large', Buffer.alloc(700 * KiB, 7))
   await cluster.clock.run(
@@ -67,6 +93,7 @@ test('a job asked for by an event is moved and verified by processes that share 
         workers.add(row?.writer ?? 'nobody')
       }
       assert.deepEqual(workers, new Set(['w1.3', 'w2.4']))
+      await assertReported(folder, 'archive')
       for (const process of processes) await process.stop()
       await close()
     })(),
@@ -74,8 +101,8 @@ test('a job asked for by an event is moved and verified by processes that share 
   )
 })
 
-test('a process that lost its share changes nothing more, and its heir ends the job', async () => {
-  const cluster = createMemoryCluster({ jobs: 1, chunks: 4 })
+test('a process that lost its share changes nothing more, and its heir ends the job', async (context) => {
+  const cluster = createMemoryCluster(temporaryFolder(context), { jobs: 1, chunks: 4 })
   plant(cluster, 60, 64 * KiB)
   await cluster.clock.run(
     (async () => {
@@ -105,8 +132,8 @@ test('a process that lost its share changes nothing more, and its heir ends the 
   )
 })
 
-test('a request that this cluster cannot serve is rejected with its code, and the next one is not held up', async () => {
-  const cluster = createMemoryCluster({ jobs: 1, chunks: 2 })
+test('a request that this cluster cannot serve is rejected with its code, and the next one is not held up', async (context) => {
+  const cluster = createMemoryCluster(temporaryFolder(context), { jobs: 1, chunks: 2 })
   plant(cluster, 3, KiB)
   await cluster.clock.run(
     (async () => {
