@@ -5,8 +5,9 @@ import { WaybillError } from '#libs/domain/errors'
 import type { ObjectOptions } from '#libs/domain/object-options'
 import type { EventLog } from '#libs/log/event-log'
 import type { KafkaAddress } from '#libs/log/kafka/kafka-client'
-import { findingLine, type TopicFinding, type TopicPlan } from '#libs/log/kafka/topic-settings'
+import { findingLine, type TopicFinding } from '#libs/log/kafka/topic-settings'
 import type { TopicIds } from '#libs/log/kafka/topic-table'
+import type { OpenTopicPlan } from '#libs/log/kafka/topics'
 import type { GroupRole, Membership } from '#libs/log/membership'
 import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { soleMembership } from '#libs/log/sole-membership'
@@ -116,7 +117,7 @@ export function moveStoreAside(folder: string): Promise<string | null> {
   return moveAside(folder)
 }
 
-export type { TopicFinding, TopicIds, TopicPlan }
+export type { OpenTopicPlan, TopicFinding, TopicIds }
 export { findingLine }
 
 /** What opens a log of a cluster. */
@@ -177,19 +178,26 @@ export function openClusterStore({ stateFolder }: Pick<ClusterSettings, 'stateFo
 /** What one asks about the topics of a log. */
 export interface TopicsPlace {
   readonly log: KafkaSettings
-  readonly plan: TopicPlan
+  readonly plan: OpenTopicPlan
   readonly clock: Clock
   readonly logger: Logger
 }
 
+/** Partitions of topics that are made when nothing is said. */
+const partitionsDefault = { jobs: 16, chunks: 256 } as const
+
 /** Makes the topics that are missing and returns them. Throws CONFIG_INVALID, LOG_UNREACHABLE, LOG_DENIED. */
 export async function createClusterTopics({ log, plan, clock, logger }: TopicsPlace): Promise<readonly Topic[]> {
   const { createTopics } = await import('#libs/log/kafka/topics')
-  return createTopics({ address: addressOf(log, 'topics', logger), plan, clock })
+  const { jobPartitions, chunkPartitions, ...rest } = plan
+  const jobs = jobPartitions ?? partitionsDefault.jobs
+  const chunks = chunkPartitions ?? partitionsDefault.chunks
+  const partitionCounts = { jobs, listings: jobs, chunks, rates: jobs }
+  return createTopics({ address: addressOf(log, 'topics', logger), plan: { ...rest, partitionCounts }, clock })
 }
 
 /** What is wrong with the topics. Throws LOG_UNREACHABLE, LOG_DENIED. */
 export async function checkClusterTopics({ log, plan, clock, logger }: TopicsPlace): Promise<readonly TopicFinding[]> {
-  const { checkTopics } = await import('#libs/log/kafka/topics')
-  return checkTopics({ address: addressOf(log, 'topics', logger), plan, clock })
+  const { checkFoundTopics } = await import('#libs/log/kafka/topics')
+  return checkFoundTopics({ address: addressOf(log, 'topics', logger), plan, clock })
 }

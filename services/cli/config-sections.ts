@@ -69,11 +69,11 @@ export const sectionTable = {
   kafka: {
     brokers: list(broker, { help: 'some brokers of the cluster, as host:port' }),
     topic_prefix: one(topicPrefix, 'waybill', { help: 'topics and groups are called PREFIX.jobs and so on' }),
-    job_partitions: one(countWithin(1, 4096), 16, {
-      help: 'partitions of PREFIX.jobs, PREFIX.listings and PREFIX.rates each; about 4 x the coordinators',
+    job_partitions: optional(countWithin(1, 4096), {
+      help: 'partitions of PREFIX.jobs, PREFIX.listings and PREFIX.rates each; about 4 x the coordinators; not said: made with 16, else as they are',
     }),
-    chunk_partitions: one(countWithin(1, 10_000), 256, {
-      help: 'partitions of PREFIX.chunks; about 20 x the workers',
+    chunk_partitions: optional(countWithin(1, 10_000), {
+      help: 'partitions of PREFIX.chunks; about 20 x the workers; not said: made with 256, else as they are',
     }),
     replicas: one(countWithin(1, 100), 3, { help: 'brokers that hold each record' }),
     min_insync_replicas: one(countWithin(1, 100), 2, { help: 'brokers that must have a record before it counts' }),

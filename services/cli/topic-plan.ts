@@ -1,15 +1,17 @@
 // What the topics of the cluster should be like, by configuration and flags.
 import { WaybillError } from '#libs/domain/errors'
-import type { TopicPlan } from '#libs/runtime/adapters'
+import type { OpenTopicPlan } from '#libs/runtime/adapters'
 import type { KafkaSettings } from '#libs/runtime/cluster-settings'
 import { clusterSettingsOf } from './cluster-settings.ts'
 import type { CommandInput } from './command.ts'
 
-export function topicPlanOf({ settings, cluster: { kafka } }: Pick<CommandInput, 'settings' | 'cluster'>): TopicPlan {
-  const ofJobs = settings['job-partitions'] ?? kafka.job_partitions
-  const chunks = settings['chunk-partitions'] ?? kafka.chunk_partitions
+export function topicPlanOf({
+  settings,
+  cluster: { kafka },
+}: Pick<CommandInput, 'settings' | 'cluster'>): OpenTopicPlan {
   return {
-    partitionCounts: { jobs: ofJobs, listings: ofJobs, chunks, rates: ofJobs },
+    jobPartitions: settings['job-partitions'] ?? kafka.job_partitions,
+    chunkPartitions: settings['chunk-partitions'] ?? kafka.chunk_partitions,
     replicas: settings.replicas ?? kafka.replicas,
     minInsyncReplicas: settings['min-insync-replicas'] ?? kafka.min_insync_replicas,
   }

@@ -119,6 +119,28 @@ export async function checkTopics({ address, plan }: TopicsOptions): Promise<rea
   }
 }
 
+/** A plan of which some numbers of partitions are not said: those that the topics have are right, then. */
+export interface OpenTopicPlan extends Omit<TopicPlan, 'partitionCounts'> {
+  /** Of jobs, and so of listings and rates. */
+  readonly jobPartitions: number | null
+  readonly chunkPartitions: number | null
+}
+
+/** As checkTopics, by a plan that leaves numbers open. Throws LOG_UNREACHABLE, LOG_DENIED. */
+export async function checkFoundTopics(
+  options: Omit<TopicsOptions, 'plan'> & { readonly plan: OpenTopicPlan },
+): Promise<readonly TopicFinding[]> {
+  const { jobPartitions, chunkPartitions, ...plan } = options.plan
+  try {
+    const found = await readFacts(options.address)
+    const jobs = jobPartitions ?? found.get('jobs')?.partitions ?? 1
+    const chunks = chunkPartitions ?? found.get('chunks')?.partitions ?? 1
+    return topicFindings(found, { ...plan, partitionCounts: { jobs, listings: jobs, chunks, rates: jobs } })
+  } catch (error) {
+    throw kafkaError(error)
+  }
+}
+
 /**
  * Makes those that are missing; what is there is never changed.
  * @returns what was made

@@ -6,6 +6,7 @@ import { serveProcess } from '../../serve/process.ts'
 import { clusterSettingsOf } from '../cluster-settings.ts'
 import type { Command } from '../command.ts'
 import { software } from '../software.ts'
+import { mustHaveSoundTopics } from './topics.ts'
 
 /** A process in which a call of the kernel hangs is ended after this: nothing else ends such a call. */
 const stuckExitMs = 1_000
@@ -14,6 +15,7 @@ export const serve: Command = async (input) => {
   const { clock, logger, signal } = input
   const settings = await clusterSettingsOf(input)
   if (settings.roles.length === 0) throw new WaybillError('USAGE', { problem: 'serve needs --roles LIST' })
+  await mustHaveSoundTopics(input)
   await serveProcess({
     settings,
     clock,

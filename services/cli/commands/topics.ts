@@ -1,4 +1,5 @@
 // waybill topics create, waybill topics check: the four topics of the event log.
+import { WaybillError } from '#libs/domain/errors'
 import type { ExitCode } from '#libs/domain/report'
 import {
   checkClusterTopics,
@@ -9,6 +10,18 @@ import {
 } from '#libs/runtime/adapters'
 import type { Command, CommandInput } from '../command.ts'
 import { allowsUnsafeTopics, kafkaSettingsOf, topicPlanOf } from '../topic-plan.ts'
+
+/** What is wrong with the topics ends a process that would work on them. Throws CONFIG_INVALID, and what asking throws. */
+export async function mustHaveSoundTopics(input: CommandInput): Promise<void> {
+  if (input.cluster.kafka.brokers.length === 0) return
+  const place = await placeOf(input)
+  const findings = await checkClusterTopics(place)
+  for (const finding of findings) input.logger.warn({ ...finding }, 'a topic is not as it should be')
+  const [refused] = findings.filter(({ weight }) => weight === 'refused')
+  if (refused === undefined || allowsUnsafeTopics(input)) return
+  const problem = `${place.log.topicPrefix}.${findingLine(refused)} (waybill topics check tells all, --allow-unsafe-topics works on it)`
+  throw new WaybillError('CONFIG_INVALID', { problem })
+}
 
 async function placeOf(input: CommandInput): Promise<TopicsPlace> {
   const { clock, logger } = input
@@ -26,8 +39,12 @@ async function tell(input: CommandInput, { log, plan }: TopicsPlace, { made, fin
   const refused = findings.filter(({ weight }) => weight === 'refused')
   const exitCode: ExitCode = refused.length > 0 && !isAllowed ? 3 : 0
   if (settings.json) {
-    const { partitionCounts, replicas, minInsyncReplicas } = plan
-    const wanted = { partitions: partitionCounts, replicas, min_insync_replicas: minInsyncReplicas }
+    const wanted = {
+      job_partitions: plan.jobPartitions,
+      chunk_partitions: plan.chunkPartitions,
+      replicas: plan.replicas,
+      min_insync_replicas: plan.minInsyncReplicas,
+    }
     const told = { exit_code: exitCode, topic_prefix: log.topicPrefix, wanted, made, findings, is_allowed: isAllowed }
     await terminal.result(`${JSON.stringify(told)}\n`)
     return exitCode

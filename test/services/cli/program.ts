@@ -32,7 +32,11 @@ export interface RunningProgram {
   signal(name: NodeJS.Signals): void
 }
 
-export function startProgram(words: readonly string[], place: ProgramPlace): RunningProgram {
+export function startProgram(
+  words: readonly string[],
+  place: ProgramPlace,
+  secondsMost: number = secondsMax,
+): RunningProgram {
   const child = spawn(
     process.execPath,
     ['--conditions=source', '--disable-warning=ExperimentalWarning', main, ...words],
@@ -46,7 +50,7 @@ export function startProgram(words: readonly string[], place: ProgramPlace): Run
         ...place.environment,
       },
       stdio: 'pipe',
-      timeout: secondsMax * 1000,
+      timeout: secondsMost * 1000,
       ...(place.uid === undefined ? {} : { uid: place.uid, gid: place.uid }),
     },
   )

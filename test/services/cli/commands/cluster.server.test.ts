@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { makeTopics } from '#test/libs/log/kafka/kafka-fixture'
+import { type KafkaCluster, startKafkaCluster, withKafka } from '#test/support/kafka-cluster'
+import { createPlace, type ProgramEnd, type RunningProgram, runProgram, startProgram } from '../program.ts'
+import { objectOf } from './job-place.ts'
+
+const place = createPlace()
+after(place.remove)
+const config = join(place.folder, 'waybill.toml')
+
+const run = (...words: readonly string[]): Promise<ProgramEnd> => runProgram([...words, '--config', config], place)
+
+function configure(brokers: readonly string[], more = ''): void {
+  writeFileSync(
+    config,
+    `[kafka]
+brokers = ${JSON.stringify(brokers)}
+topic_prefix = "moves"
+chunk_partitions = 4
+job_partitions = 2
+replicas = 1
+min_insync_replicas = 1
+${more}
+[connections.from]
+location = "${join(place.folder, 'from')}"
+[connections.to]
+location = "${join(place.folder, 'to')}"
+`,
+  )
+}
+
+/** A process with every role, and its log. */
+function serve(): RunningProgram {
+  return startProgram(
+    [
+      'serve',
+      '--roles',
+      'coordinator,worker,verifier',
+      '--config',
+      config,
+      '--log-file',
+      join(place.folder, 'serve.log'),
+    ],
+    place,
+    300,
+  )
+}
+
+withKafka(() => {
+  let cluster: KafkaCluster
+  before(async () => {
+    cluster = await startKafkaCluster()
+    for (const name of ['from/tree/inner', 'to']) mkdirSync(join(place.folder, name), { recursive: true })
+    for (let n = 0; n < 20; n += 1) writeFileSync(join(place.folder, `from/tree/inner/${n}.txt`), `file ${n}`)
+  })
+  after(() => cluster.stop())
+
+  test('topics create makes what is missing, and topics check refuses what loses records', async () => {
+    configure(cluster.brokers)
+    const missing = await run('topics', 'check', '--json')
+    assert.equal(missing.code, 3)
+    assert.equal((objectOf(missing)['findings'] as unknown[]).length, 4)
+    const made = await run('topics', 'create')
+    assert.equal(made.code, 0, made.notices)
+    assert.match(made.output, /made {2}moves\.jobs\n[\s\S]*The topics are as they must be\.\n$/)
+    const again = await run('topics', 'create', '--json')
+    assert.deepEqual(objectOf(again)['made'], [])
+    const larger = await run('topics', 'check', '--chunk-partitions', '8')
+    assert.equal(larger.code, 3)
+    assert.match(larger.output, /FAIL {2}moves\.chunks: partitions is 4, should be 8/)
+    const prefix = await makeTopics(cluster, { settings: { 'cleanup.policy': 'delete' } })
+    const environment = { WAYBILL_KAFKA_TOPIC_PREFIX: prefix }
+    const words = ['topics', 'check', '--config', config]
+    const unsafe = await runProgram(words, { ...place, environment })
+    assert.equal(unsafe.code, 3)
+    assert.match(unsafe.output, /cleanup\.policy is delete, should be compact: .*audit trail/)
+    const allowed = await runProgram([...words, '--allow-unsafe-topics'], { ...place, environment })
+    assert.equal(allowed.code, 0)
+    const refused = await runProgram(['serve', '--roles', 'worker', '--config', config], { ...place, environment })
+    assert.equal(refused.code, 2)
+    assert.match(refused.notices, /CONFIG_INVALID: .*--allow-unsafe-topics works on it/)
+  })
+
+  test('a job is asked for, waited for, shown, explained and reported over the log alone', async () => {
+    configure(cluster.brokers)
+    const submitted = await run('jobs', 'submit', '@from/tree', '@to/copy', '--json')
+    assert.equal(submitted.code, 0, submitted.notices)
+    const { job_id: job, action } = objectOf(submitted)
+    assert.equal(action, 'requested')
+    assert.match(String(job), /^tree-to-copy-[0-9a-f]{8}$/)
+    const twice = await run('jobs', 'submit', '@from//tree/', '@to/copy')
+    assert.equal(twice.output, `${job}\n`)
+    assert.match(twice.notices, /was asked for before/)
+    const early = await run('jobs', 'wait', String(job), '--timeout', '1s')
+    assert.equal(early.code, 2, early.notices)
+    const process = serve()
+    try {
+      const waited = await run('jobs', 'wait', String(job), '--timeout', '25s')
+      assert.equal(waited.code, 0, waited.notices + readFileSync(join(place.folder, 'serve.log'), 'utf8'))
+      assert.match(waited.notices, /^VERIFIED\. [\s\S]* next {10}waybill report show /m)
+      assert.deepEqual(readdirSync(join(place.folder, 'to/copy/inner')).length, 20)
+      const list = objectOf(await run('jobs', 'list', '--json'))['jobs'] as Record<string, unknown>[]
+      assert.deepEqual(
+        list.map((each) => [each['job_id'], each['state']]),
+        [[job, 'completed']],
+      )
+      const shown = await run('jobs', 'show', String(job))
+      assert.match(shown.output, /: completed\n[\s\S]* cluster {7}moves at 127/)
+      const explained = await run('explain', String(job), 'inner/7.txt')
+      assert.equal(explained.code, 0, explained.notices)
+      const report = join(place.folder, 'report.ndjson')
+      assert.equal((await run('report', 'show', String(job), '--output', report)).code, 0)
+      const first = readFileSync(report, 'utf8')
+      assert.equal((await run('report', 'verify', report)).code, 0)
+      await run('report', 'show', String(job), '--output', report)
+      assert.equal(readFileSync(report, 'utf8'), first, 'a job at rest has one report')
+      const other = await run('jobs', 'submit', '@from/tree', '@to/copy', '--symlinks', 'skip')
+      assert.equal(other.code, 2)
+      assert.match(other.notices, /JOB_DIFFERS/)
+      const pass = await run('jobs', 'submit', '@from/tree', '@to/copy', '--json')
+      assert.equal(objectOf(pass)['action'], 'new_pass')
+      const second = await run('jobs', 'wait', String(job), '--timeout', '25s', '--json')
+      assert.equal(second.code, 0, second.notices)
+      assert.equal(objectOf(second)['pass'], 2)
+    } finally {
+      process.signal('SIGTERM')
+    }
+    assert.equal((await process.end).code, 0)
+  })
+
+  test('what cannot be meant is refused before anything is asked', async () => {
+    configure(cluster.brokers)
+    const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
+      [['jobs', 'submit', '/from', '@to/x'], 2, /not of the form @connection\/folder/],
+      [['jobs', 'submit', '@form/x', '@to/x'], 3, /LOCATION_REFUSED/],
+      [['jobs', 'submit', '@from/../x', '@to/x'], 2, /a segment "\." or "\.\."/],
+      [['jobs', 'submit', '@from/x', '@to/x', '--files-from', 'list'], 2, /no option --files-from/],
+      [['jobs', 'wait', 'nobody'], 2, /JOB_UNKNOWN/],
+      [['jobs', 'show', 'nobody'], 2, /JOB_UNKNOWN/],
+    ]
+    for (const [words, code, sentence] of wrong) {
+      const end = await run(...words)
+      assert.match(end.notices, sentence, words.join(' '))
+      assert.equal(end.code, code, words.join(' '))
+    }
+    configure(['127.0.0.1:1'])
+    const unreachable = await run('jobs', 'list')
+    assert.match(unreachable.notices, /LOG_UNREACHABLE/)
+  })
+})
