@@ -96,6 +96,8 @@ export const eventRecords = {
     /** Positions of all partitions it was decided at, as `topic:partition:position`. */
     positions: list(string),
     isCancelled: boolean,
+    /** Findings counted since the job began. */
+    codes: added(list(noteCount), []),
   }),
 
   // any topic

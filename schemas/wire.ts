@@ -19,7 +19,7 @@ export const schemaIds: Readonly<Record<EventType, number>> = {
   PassOpened: 10,
   ListingEnded: 11,
   RoundOpened: 12,
-  PassCompleted: 13,
+  PassCompleted: 34,
   PartitionClaimed: 14,
   ItemsListed: 15,
   UploadOpened: 16,
@@ -43,6 +43,7 @@ export const formerSchemaIds: Readonly<Partial<Record<EventType, number>>> = {
   JobAccepted: 2,
   LimitsChanged: 7,
   RateDecided: 8,
+  PassCompleted: 13,
   WorkerReported: 28,
 }
 

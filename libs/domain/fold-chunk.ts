@@ -118,6 +118,7 @@ function foldTransferred(rows: Rows, event: EventOf<'ChunkTransferred'>, at: Rec
     targetBytesWritten: before.targetBytesWritten + event.targetBytesWritten,
   })
   for (const { code, count } of event.notes) countCode(rows, event.job, code, count)
+  for (const { code } of event.entries) if (code !== null) countCode(rows, event.job, code)
   return folded
 }
 

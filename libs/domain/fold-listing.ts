@@ -113,10 +113,11 @@ function noteCorrection(rows: Rows, event: EventOf<'ItemsListed'>, item: ListedI
 
 function foldItem(rows: Rows, event: EventOf<'ItemsListed'>, index: number, places: ReadonlyMap<number, Place>): void {
   const item = event.items[index] as ListedItem
+  // Counted also where it is as the pass before told it: the findings of a pass are those of all its items.
+  if (item.code !== null) countCode(rows, event.job, item.code)
   if (item.carried !== null) return
   const bytes = contentBytes(item)
   if (item.previous !== null) supersede(rows, event.job, item.item, item.previous)
-  if (item.code !== null) countCode(rows, event.job, item.code)
   const place = placeOfItem(event, index, places)
   if (item.generation > 1) noteCorrection(rows, event, item, place)
   if (!isPacked(item) && item.outcome === null) {

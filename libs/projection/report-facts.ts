@@ -45,8 +45,11 @@ function reconciliationOf(job: JobRow, listing: ListingRow): ReportFacts['reconc
   return { mode: reconcile, objects, bytes, differing, strangers, stranger_samples: samples }
 }
 
+/** What was found since the pass before ended; what the probe said of the target counts once. */
 function findingsOf(job: JobRow, tally: TallyRow): Record<string, number> {
-  const findings = Object.fromEntries(tally.codes.map(({ code, count }) => [code, count]))
+  const before = new Map(job.codesBefore.map(({ code, count }) => [code, count]))
+  const since = tally.codes.map(({ code, count }) => [code, count - (before.get(code) ?? 0)] as const)
+  const findings: Record<string, number> = Object.fromEntries(since.filter(([, count]) => count > 0))
   for (const code of job.findings) findings[code] = (findings[code] ?? 0) + 1
   return findings
 }

@@ -1,5 +1,5 @@
 // The end of a pass: metadata of directories, the sweep of unfinished uploads, and the fact that it is complete.
-import { uploadPrefixOf } from '#libs/domain/keys'
+import { keyOf, uploadPrefixOf } from '#libs/domain/keys'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { currentItems, readPage } from '#libs/projection/item-reader'
 import { findListing } from '#libs/projection/item-search'
@@ -137,5 +137,6 @@ export async function completePass(
   const positions = [...context.projection.positions()]
     .map(([id, next]) => `${id}:${next}`)
     .sort((a, b) => (a < b ? -1 : 1))
-  return [onJobs(context, { type: 'PassCompleted', pass, positions, isCancelled })]
+  const tally = await context.projection.rows.get(keyOf.tally(context.job))
+  return [onJobs(context, { type: 'PassCompleted', pass, positions, isCancelled, codes: tally?.codes ?? [] })]
 }

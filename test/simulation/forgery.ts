@@ -222,7 +222,10 @@ function forgeOnJobs(chance: Chance, model: ReferenceModel): Forged | null {
   const at = { topic: 'jobs', partition: 0 } as const
   switch (chance.weighted({ completed: 1, opened: 1, ended: 1, round: 1 })) {
     case 'completed':
-      return { ...at, event: { type: 'PassCompleted', ...envelope, ...fence, pass, positions: [], isCancelled: false } }
+      return {
+        ...at,
+        event: { type: 'PassCompleted', ...envelope, ...fence, pass, positions: [], isCancelled: false, codes: [] },
+      }
     case 'opened':
       return {
         ...at,

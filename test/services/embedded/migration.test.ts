@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WaybillError } from '#libs/domain/errors'
+import { reportFacts } from '#libs/projection/report-facts'
+import { readRows } from '#libs/projection/row-reader'
 import { identityOf } from '#libs/source/memory-tree'
 import { openMemoryStore } from '#libs/store/memory-store'
 import { encodeEvent } from '#schemas/wire'
@@ -145,6 +147,25 @@ test('a process that another one took over ends, and appends no more', async () 
   await assert.rejects(world.run(), { code: 'JOB_HELD' })
   world.target.store.faults = () => null
   assert.equal((await world.run()).isComplete, true)
+})
+
+test('a report tells the findings of its pass, not those of the passes before', async () => {
+  const world = createMemoryWorld()
+  fill(world)
+  world.tree.makeSpecial('pipe')
+  const findings = async (): Promise<object> => {
+    const facts = { job: 'job', rows: readRows(world.store), log: world.log, software: 'test', readers: [] }
+    return (await reportFacts({ ...facts, hasOwnCredentials: false, state: 'completed', endedAt: 0 })).findings
+  }
+  world.tree.deny('folder/one', true)
+  await world.run()
+  assert.deepEqual(await findings(), { SOURCE_UNREADABLE: 1, SPECIAL_FILE: 1 })
+  world.tree.deny('folder/one', false)
+  await world.run()
+  assert.deepEqual(await findings(), { SPECIAL_FILE: 1 })
+  world.target.store.corrupt(Buffer.from('folder/one'), 3)
+  await world.run({ aim: 'verify' })
+  assert.deepEqual(await findings(), { DIGEST_MISMATCH: 1, SPECIAL_FILE: 1 })
 })
 
 test('another root in the place of the source moves nothing', async () => {
