@@ -61,6 +61,14 @@ export class ByteReader {
     return length < 0 ? '' : this.bytes.toString('utf8', this.at - length, this.at)
   }
 
+  /** Length and bytes; null is empty. Throws RangeError when there are fewer. */
+  block(): Buffer {
+    const length = Math.max(0, this.int32())
+    if (this.at + length > this.bytes.length) throw new RangeError('a block runs over the end')
+    this.at += length
+    return this.bytes.subarray(this.at - length, this.at)
+  }
+
   compactString(): string {
     return this.string(this.unsignedVarint() - 1)
   }

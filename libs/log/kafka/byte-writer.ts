@@ -41,6 +41,20 @@ export class ByteWriter {
     return this
   }
 
+  /** Length and bytes. */
+  block(bytes: Buffer): this {
+    this.int32(bytes.length)
+    this.#parts.push(bytes)
+    return this
+  }
+
+  /** A list, each element written by `write`. */
+  array<T>(list: readonly T[], write: (one: T) => void): this {
+    this.int32(list.length)
+    for (const one of list) write(one)
+    return this
+  }
+
   zeros(count: number): this {
     this.#parts.push(Buffer.alloc(count))
     return this

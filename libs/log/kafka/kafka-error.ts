@@ -11,7 +11,16 @@ const deniedTypes = new Set([
   'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
 ])
 const distrustCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
-const refusedTypes = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'POLICY_VIOLATION'])
+const refusedTypes = new Set([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_RECORD',
+  'POLICY_VIOLATION',
+  // A group that others use in another way, or brokers whose limits forbid our times.
+  'INCONSISTENT_GROUP_PROTOCOL',
+  'INVALID_GROUP_ID',
+  'INVALID_SESSION_TIMEOUT',
+])
 
 function wordOf(error: Error, field: 'type' | 'code'): string | null {
   const value: unknown = field in error ? Reflect.get(error, field) : null
@@ -34,8 +43,8 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * LOG_DENIED: credentials, rights, certificates. CONFIG_INVALID: a topic that refuses our records. LOG_UNREACHABLE: all
- * else that brokers, connections and kafkajs say. What comes from nowhere of these is a mistake and stays what it is.
+ * LOG_DENIED: credentials, rights, certificates. CONFIG_INVALID: a topic that refuses our records, a group that refuses us.
+ * INSTANCE_TAKEN: another member has our name. LOG_UNREACHABLE: all else that brokers, connections and kafkajs say. What comes from nowhere of these is a mistake and stays what it is.
  */
 export function kafkaError(error: unknown, facts: Facts = {}): unknown {
   if (!(error instanceof Error) || error instanceof WaybillError) return error
@@ -47,6 +56,7 @@ export function kafkaError(error: unknown, facts: Facts = {}): unknown {
   if (deniedTypes.has(reason) || root.name === 'KafkaJSSASLAuthenticationError' || distrustCodes.test(reason)) {
     return new WaybillError('LOG_DENIED', said, { cause: error })
   }
+  if (reason === 'FENCED_INSTANCE_ID') return new WaybillError('INSTANCE_TAKEN', said, { cause: error })
   if (refusedTypes.has(reason)) return new WaybillError('CONFIG_INVALID', said, { cause: error })
   return new WaybillError('LOG_UNREACHABLE', said, { cause: error })
 }

@@ -1,4 +1,4 @@
-// Connections to the brokers for reading, with the requests that kafkajs does not offer.
+// Connections to the brokers, with the requests that kafkajs does not offer or that its consumer keeps to itself.
 //
 // A reader here has positions of its own and reads every partition, which kafkajs can only do as the single member of a
 // group: with a group's rights, heartbeats, rebalances, positions that a group forgets, and no way to read one record. So
@@ -7,6 +7,7 @@ import Cluster, { type Broker, type Protocol } from 'kafkajs/src/cluster/index.j
 import { WaybillError } from '#libs/domain/errors'
 import { type PartitionId, type Positions, partitionId } from '#libs/log/event-log'
 import type { Topic } from '#schemas/events'
+import { coordinatorRequest } from './group-protocol.ts'
 import { connectionSettings, createKafka, type KafkaAddress, topicName, topicsByName } from './kafka-client.ts'
 import {
   apiVersions,
@@ -33,6 +34,17 @@ export interface FetchLimits {
   readonly waitMsMax: number
   readonly bytesMax: number
   readonly partitionBytesMax: number
+}
+
+/** Throws what kafkajs throws; its users classify. */
+export interface GroupLink {
+  /** Ids, leaders and replicas of our topics, asked anew. Topics that are not there are absent. */
+  describe(): Promise<ReadonlyMap<Topic, TopicState>>
+  /** The node that keeps a group. */
+  coordinatorOf(group: string): Promise<number>
+  send<Answer>(node: number, protocol: Protocol<Answer>): Promise<Answer>
+  /** Ends at once; requests under way fail. */
+  close(): Promise<void>
 }
 
 /** Throws what kafkajs throws; its users classify. */
@@ -71,7 +83,7 @@ function byTopic(prefix: string, cursors: readonly Cursor[]): FetchOptions['topi
   return groups
 }
 
-class ClusterLink implements KafkaLink {
+class ClusterLink implements KafkaLink, GroupLink {
   readonly #cluster: Cluster
   readonly #prefix: string
   readonly #names: ReadonlyMap<string, Topic>
@@ -110,7 +122,7 @@ class ClusterLink implements KafkaLink {
       [...Map.groupBy(places, ({ node }) => node)].map(([node, led]) => {
         const byName = [...Map.groupBy(led, ({ name }) => name)]
         const asked = byName.map(([name, list]) => ({ name, partitions: list.map(({ partition }) => partition) }))
-        return this.#send(node, offsetsRequest(which, asked))
+        return this.send(node, offsetsRequest(which, asked))
       }),
     )
     const found = new Map<PartitionId, number>()
@@ -123,7 +135,7 @@ class ClusterLink implements KafkaLink {
   }
 
   fetch(node: number, cursors: readonly Cursor[], limits: FetchLimits): Promise<readonly FetchedPartition[]> {
-    return this.#send(node, fetchRequest({ ...limits, topics: byTopic(this.#prefix, cursors) }))
+    return this.send(node, fetchRequest({ ...limits, topics: byTopic(this.#prefix, cursors) }))
   }
 
   async close(): Promise<void> {
@@ -136,14 +148,19 @@ class ClusterLink implements KafkaLink {
     await this.#cluster.disconnect()
   }
 
-  async #send<Answer>(node: number, protocol: Protocol<Answer>): Promise<Answer> {
+  async coordinatorOf(group: string): Promise<number> {
+    const broker = await this.#cluster.brokerPool.findConnectedBroker()
+    return broker.connectionPool.send(coordinatorRequest(group))
+  }
+
+  async send<Answer>(node: number, protocol: Protocol<Answer>): Promise<Answer> {
     const broker = await this.#cluster.findBroker({ nodeId: node })
     return broker.connectionPool.send(protocol)
   }
 }
 
 /** Connects and describes the topics. Throws what kafkajs throws, and CONFIG_INVALID for brokers that are too old. */
-export async function openLink(address: KafkaAddress): Promise<KafkaLink> {
+export async function openLink(address: KafkaAddress): Promise<KafkaLink & GroupLink> {
   const cluster = new Cluster({
     ...connectionSettings(address),
     logger: createKafka(address).logger(),

@@ -1,5 +1,5 @@
 // The three requests that readers make, in versions that every broker since Kafka 2.8 speaks: Metadata 10 (the first with
-// topic ids), ListOffsets 3, Fetch 11 (kafka.apache.org/protocol).
+// topic ids), ListOffsets 3, Fetch 11 (kafka.apache.org/protocol). Those of groups are in group-protocol.ts.
 import type { Protocol } from 'kafkajs/src/cluster/index.js'
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js'
 import { ByteReader } from './byte-reader.ts'
@@ -9,6 +9,11 @@ export const apiVersions = {
   fetch: { key: 1, version: 11 },
   offsets: { key: 2, version: 3 },
   metadata: { key: 3, version: 10 },
+  coordinator: { key: 10, version: 2 },
+  join: { key: 11, version: 5 },
+  heartbeat: { key: 12, version: 3 },
+  leave: { key: 13, version: 3 },
+  sync: { key: 14, version: 3 },
 }
 const anyReplica = -1
 /** Readers that wait for committed transactions stall on one that hangs; our own appends use none. */
@@ -42,13 +47,16 @@ export interface FetchedPartition {
 
 type Request<Answer> = Protocol<Answer>
 
-function request<Answer>(
+/** @param msMax how long the answer may take, when it is not the usual time */
+export function request<Answer>(
   api: keyof typeof apiVersions,
   body: Buffer,
   decode: (reader: ByteReader) => Answer,
+  msMax?: number,
 ): Request<Answer> {
   const { key, version } = apiVersions[api]
   return {
+    ...(msMax === undefined ? {} : { requestTimeout: msMax }),
     request: { apiKey: key, apiVersion: version, apiName: api, encode: async () => ({ buf: body, buffer: body }) },
     response: { decode: async (payload) => decode(new ByteReader(payload)), parse: async (answer) => answer },
   }
