@@ -48,3 +48,14 @@ export async function* reportLeaves(
     for (const item of items) yield leafOf(item, await evidence.of(item), isCancelled)
   }
 }
+
+/** The leaves, each told on its way. */
+export async function* toldLeaves(
+  leaves: AsyncIterable<ReportLeaf>,
+  tell: (leaf: ReportLeaf) => void,
+): AsyncGenerator<ReportLeaf> {
+  for await (const leaf of leaves) {
+    tell(leaf)
+    yield leaf
+  }
+}

@@ -10,6 +10,7 @@ import type { RowReader } from '#libs/projection/row-reader'
 import type { Clock } from '#libs/runtime/clock'
 import { discardStore, type JobFolder, openJobToLook } from '#libs/runtime/job-folder'
 import type { JobRow } from '#schemas/rows'
+import { storeDamageText, storeLossText } from './store-loss.ts'
 
 export interface JobPlace {
   /** Folder of all jobs. */
@@ -46,8 +47,8 @@ export async function openJobView(place: JobPlace): Promise<JobView> {
   const path = join(stateFolder, job)
   for (let tries = 1; ; tries += 1) {
     const folder = await openJobToLook(path, clock)
-    if (folder.movedAside !== null)
-      onNotice(`the state store was damaged: it is rebuilt from the log (kept as ${folder.movedAside})`)
+    if (folder.movedAside !== null) onNotice(storeDamageText(folder.movedAside))
+    let loss: unknown
     try {
       const { rows, positions } = await foldFolder(folder, signal)
       const row = await rows.get(keyOf.job(job))
@@ -56,9 +57,9 @@ export async function openJobView(place: JobPlace): Promise<JobView> {
     } catch (error) {
       await folder.close()
       if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1 || folder.isHeldElsewhere) throw error
+      loss = error
     }
-    const kept = await discardStore(path)
-    onNotice(`the state store is damaged: it is rebuilt from the log (kept as ${kept ?? 'nothing'})`)
+    onNotice(storeLossText(loss, await discardStore(path)))
   }
 }
 

@@ -4,7 +4,7 @@ import type { PassState } from '#libs/domain/report'
 import { partitionId } from '#libs/log/event-log'
 import { readProof } from '#libs/projection/chunk-history'
 import { reportFacts } from '#libs/projection/report-facts'
-import { reportLeaves } from '#libs/projection/report-leaves'
+import { reportLeaves, toldLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
 import type { SigningKey } from '#libs/report/keys'
 import type { ReportLeaf } from '#libs/report/leaf'
@@ -77,12 +77,5 @@ export async function writeReportAgain(sink: Sink, view: JobView, options: Again
   const row = acceptedRow(view)
   const facts = await factsAgain(view, options.software)
   const leaves = reportLeaves({ rows, log, job }, row)
-  return writeReport(sink, { facts, leaves: told(leaves, options.onLeaf), signingKey: options.signingKey })
-}
-
-async function* told(leaves: AsyncIterable<ReportLeaf>, tell: (leaf: ReportLeaf) => void): AsyncGenerator<ReportLeaf> {
-  for await (const leaf of leaves) {
-    tell(leaf)
-    yield leaf
-  }
+  return writeReport(sink, { facts, leaves: toldLeaves(leaves, options.onLeaf), signingKey: options.signingKey })
 }

@@ -8,7 +8,7 @@ import { emptyTally } from '#libs/domain/rows'
 import type { EventLog } from '#libs/log/event-log'
 import { openProjection, type Projection } from '#libs/projection/projection'
 import { reportFacts } from '#libs/projection/report-facts'
-import { reportLeaves } from '#libs/projection/report-leaves'
+import { reportLeaves, toldLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
 import type { SigningKey } from '#libs/report/keys'
 import type { ReportLeaf } from '#libs/report/leaf'
@@ -20,6 +20,7 @@ import type { JobRow, TallyRow } from '#schemas/rows'
 import { type MigrationOptions, runMigration } from './migration.ts'
 import type { ProgressSnapshot } from './progress-snapshot.ts'
 import { snapshotOf } from './snapshot.ts'
+import { storeDamageText, storeLossText } from './store-loss.ts'
 
 export interface SessionOptions extends Omit<MigrationOptions, 'log' | 'store' | 'onStarted'> {
   readonly folder: string
@@ -71,9 +72,9 @@ export function startSession(options: SessionOptions): Session {
   const run = async (): Promise<SessionEnd> => {
     for (let tries = 1; ; tries += 1) {
       const folder = await openJobFolder(options.folder)
-      if (folder.movedAside !== null)
-        options.onNotice(`the state store was damaged: it is rebuilt from the log (kept as ${folder.movedAside})`)
+      if (folder.movedAside !== null) options.onNotice(storeDamageText(folder.movedAside))
       const start = options.clock.monotonic()
+      let loss: unknown
       let before: Promise<TallyRow | undefined> = Promise.resolve(undefined)
       try {
         const outcome = await runOnce(options, folder, (projection) => {
@@ -85,12 +86,12 @@ export function startSession(options: SessionOptions): Session {
         return await report(options, folder.log, projection, outcome, { atMs: start, tally })
       } catch (error) {
         if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1) throw await placed(error, looking, options.job, before)
-        options.onNotice('the state store is damaged: it is moved aside and rebuilt from the log')
+        loss = error
       } finally {
         looking = null
         await folder.close()
       }
-      await discardStore(options.folder)
+      options.onNotice(storeLossText(loss, await discardStore(options.folder)))
     }
   }
   return {
@@ -147,14 +148,6 @@ async function runOnce(
   }
 }
 
-/** The leaves, each told on its way. */
-async function* told(leaves: AsyncIterable<ReportLeaf>, tell: (leaf: ReportLeaf) => void): AsyncGenerator<ReportLeaf> {
-  for await (const leaf of leaves) {
-    tell(leaf)
-    yield leaf
-  }
-}
-
 function movedSince(
   moved: ReportFacts['moved'],
   { sourceBytesRead, targetBytesWritten, targetBytesRead }: TallyRow,
@@ -191,7 +184,7 @@ async function report(
   const name = `pass-${row.pass}${options.aim === 'verify' ? `-round-${row.round}` : ''}.ndjson`
   const content = (): ReportContent => ({
     facts,
-    leaves: told(reportLeaves({ rows, log, job }, row), options.listen()),
+    leaves: toldLeaves(reportLeaves({ rows, log, job }, row), options.listen()),
     signingKey,
   })
   const kept = await keepReport(join(folder, 'reports'), name, content).catch((error: unknown) => {

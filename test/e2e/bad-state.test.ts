@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { crc32c } from '#libs/log/crc32c'
+import { openEmbeddedStore } from '#libs/runtime/adapters'
 import { createJobPlace, type JobPlace, writeSmallTree } from '../services/cli/commands/job-place.ts'
 
 const migrate = ['migrate', 'source', 'target', '--job', 'tides', '-q'] as const
@@ -33,6 +34,23 @@ suite('a state', { concurrency: 2 }, () => {
     }
     assert.match((await place.run('jobs', 'list')).output, /^tides {2}unreadable {2}LOG_NEWER\n$/)
     assert.ok(readFileSync(segment).equals(bytes))
+  })
+
+  test('whose store another version made is folded again, and the answer says that and not that it is damaged', async (t) => {
+    const { place } = await placeWithJob()
+    t.after(place.remove)
+    const store = await openEmbeddedStore(place.path('state/waybill/jobs/tides/store'))
+    const [meta] = await store.getMany(['!meta'])
+    const older = { ...JSON.parse(String(meta)), format: 1 }
+    await store.commit([{ key: '!meta', value: Buffer.from(JSON.stringify(older)) }])
+    await store.close()
+    const shown = await place.run('jobs', 'show', 'tides')
+    assert.equal(shown.code, 0, shown.notices)
+    assert.match(
+      shown.notices,
+      /^waybill: the state store was made by another version of waybill: it is rebuilt from the log/,
+    )
+    assert.equal((await place.run(...migrate)).notices, '')
   })
 
   test('whose log is damaged before its end is refused, with segment and byte', async (t) => {
