@@ -1,6 +1,7 @@
 // Which jobs there is something to do for, as folded.
 import { keyOf } from '#libs/domain/keys'
 import { partitionId } from '#libs/log/event-log'
+import { poisonOf } from '#libs/projection/poison'
 import type { JobRequest } from '#schemas/records'
 import type { JobRow } from '#schemas/rows'
 import type { ServeParts } from './parts.ts'
@@ -28,7 +29,13 @@ function isLive({ pass, passesCompleted, passAsked }: JobRow): boolean {
 }
 
 /** Looks again only when something was folded in the topic that job rows follow from. */
-export function createJobWatch({ projection, counts }: Pick<ServeParts, 'projection' | 'counts'>): JobWatch {
+export function createJobWatch({
+  projection,
+  counts,
+  logger,
+}: Pick<ServeParts, 'projection' | 'counts' | 'logger'>): JobWatch {
+  /** Jobs that were said to be stopped. */
+  const told = new Set<string>()
   let seen = ''
   let jobs: readonly LiveJob[] = []
 
@@ -40,6 +47,18 @@ export function createJobWatch({ projection, counts }: Pick<ServeParts, 'project
       after = found.at(-1)?.key
       if (found.length < rowsAtOnce) return
     }
+  }
+
+  /** Without those of which the log holds what cannot be folded: nothing is decided on a state that may be short of it. */
+  async function sound(all: readonly LiveJob[]): Promise<readonly LiveJob[]> {
+    const poisons = await Promise.all(all.map(({ name }) => poisonOf(projection.rows, name, 1)))
+    const live = all.filter((_, index) => poisons[index]?.length === 0)
+    for (const { name } of all) {
+      const isPoisoned = !live.some((job) => job.name === name)
+      if (isPoisoned && !told.has(name)) logger.error({ job: name, code: 'EVENT_POISON' }, 'the job is stopped')
+      if (isPoisoned) told.add(name)
+    }
+    return live
   }
 
   async function look(): Promise<void> {
@@ -63,7 +82,7 @@ export function createJobWatch({ projection, counts }: Pick<ServeParts, 'project
   return {
     async live() {
       await look()
-      return jobs.filter(({ row, isAsked }) => isAsked || row === null || isLive(row))
+      return sound(jobs.filter(({ row, isAsked }) => isAsked || row === null || isLive(row)))
     },
     async complete() {
       await look()
