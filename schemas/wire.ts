@@ -3,6 +3,7 @@
 import avsc from 'avsc'
 import { toAvsc } from './avro.ts'
 import { type EventType, eventRecords, type WaybillEvent } from './events.ts'
+import { reasonOfUnreadable } from './unreadable.ts'
 import { notUtf8, ShapeError, shapeOf } from './wire-shape.ts'
 
 /** Never change a number: it stands in logs that people keep. */
@@ -145,6 +146,8 @@ export function encodeEvent(event: WaybillEvent): Buffer {
 
 /** Throws WireError for anything that is not exactly one event of a known schema. */
 export function decodeEvent(wire: Buffer): WaybillEvent {
+  const reason = reasonOfUnreadable(wire)
+  if (reason !== null) throw new WireError(reason)
   if (wire.length < headerBytes || wire.readUInt8(0) !== 0) throw new WireError('not in the Confluent wire format')
   if (wire.length > eventBytesMax) throw new WireError(`an event of ${wire.length} bytes, more than ${eventBytesMax}`)
   const id = wire.readUInt32BE(1)
