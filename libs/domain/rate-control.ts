@@ -229,8 +229,10 @@ function rateOf(
       reason: `source: ${silenceOf(silent, rules)}; floor rate`,
     }
   }
-  if (allowed === null || (cap.bytesPerSecond !== null && cap.bytesPerSecond <= allowed)) return cap
-  return { bytesPerSecond: allowed, reason }
+  if (allowed === null) return cap
+  // Halved under a lower cap, it may be below the floor of this one.
+  const bytesPerSecond = Math.max(allowed, cap.bytesPerSecond === null ? 0 : floorOf(cap.bytesPerSecond, rules))
+  return cap.bytesPerSecond !== null && cap.bytesPerSecond <= bytesPerSecond ? cap : { bytesPerSecond, reason }
 }
 
 export interface Controlled {
