@@ -9,6 +9,7 @@ import { findingLine, type TopicFinding } from '#libs/log/kafka/topic-settings'
 import type { TopicIds } from '#libs/log/kafka/topic-table'
 import type { OpenTopicPlan } from '#libs/log/kafka/topics'
 import type { GroupRole, Membership } from '#libs/log/membership'
+import type { SchemaFinding } from '#libs/log/registry/schema-check'
 import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { soleMembership } from '#libs/log/sole-membership'
 import { openFileSource } from '#libs/source/files/file-source'
@@ -117,7 +118,7 @@ export function moveStoreAside(folder: string): Promise<string | null> {
   return moveAside(folder)
 }
 
-export type { OpenTopicPlan, TopicFinding, TopicIds }
+export type { OpenTopicPlan, SchemaFinding, TopicFinding, TopicIds }
 export { findingLine }
 
 /** What opens a log of a cluster. */
@@ -126,7 +127,11 @@ export interface ClusterLogOptions {
   readonly logger: Logger
   /** Ids that the topics had when their records were folded; LOG_DAMAGED when they are others now. */
   readonly topicIds?: TopicIds
+  /** Ends the waiting for a schema registry that is away. */
+  readonly signal?: AbortSignal
 }
+
+const never = new AbortController().signal
 
 export interface ClusterLog extends EventLog {
   /** To be kept beside positions; null: the log has no topics that could be deleted and made again. */
@@ -138,10 +143,14 @@ function addressOf(log: KafkaSettings, clientId: string, logger: Logger): KafkaA
   return { brokers, ssl, ...(sasl === null ? {} : { sasl }), topicPrefix, clientId, logger }
 }
 
-/** The log of a cluster. Throws CONFIG_INVALID, LOG_UNREACHABLE, LOG_DENIED, LOG_DAMAGED, LOG_NEWER, LOG_FULL. */
+/**
+ * The log of a cluster, with its schema registry where one is named.
+ * @throws WaybillError CONFIG_INVALID, LOG_UNREACHABLE, LOG_DENIED, LOG_DAMAGED, LOG_NEWER, LOG_FULL, REGISTRY_UNREACHABLE,
+ * REGISTRY_DENIED, SCHEMA_INCOMPATIBLE
+ */
 export async function openClusterLog(settings: ClusterSettings, options: ClusterLogOptions): Promise<ClusterLog> {
   const { log, stateFolder, instance } = settings
-  const { clock, logger, topicIds } = options
+  const { clock, logger, topicIds, signal } = options
   if (log.kind === 'embedded') {
     return Object.assign(await openEmbeddedLog(join(stateFolder, 'log')), { topicIds: null })
   }
@@ -149,8 +158,24 @@ export async function openClusterLog(settings: ClusterSettings, options: Cluster
   const known = topicIds === undefined ? {} : { topicIds }
   const kafka = await openKafkaLog({ ...addressOf(log, instance, logger), clock, ...known })
   if (log.registry === null) return kafka
-  await kafka.close()
-  throw new WaybillError('NOT_SUPPORTED', { problem: 'a schema registry is not supported yet' })
+  const { openRegisteredLog } = await import('#libs/log/registry/registered-log')
+  try {
+    const registered = await openRegisteredLog(kafka, { ...log.registry, clock, logger }, signal ?? never)
+    return Object.assign(registered, { topicIds: kafka.topicIds })
+  } catch (error) {
+    await kafka.close()
+    throw error
+  }
+}
+
+/** What the registry of a cluster holds of our schemas; none without a registry. Throws REGISTRY_UNREACHABLE, REGISTRY_DENIED. */
+export async function checkClusterSchemas(
+  log: KafkaSettings,
+  { clock, logger, signal }: Pick<ClusterLogOptions, 'clock' | 'logger' | 'signal'>,
+): Promise<readonly SchemaFinding[]> {
+  if (log.registry === null) return []
+  const { checkSchemas } = await import('#libs/log/registry/schema-check')
+  return checkSchemas({ ...log.registry, clock, logger }, signal ?? never)
 }
 
 /** This process's share of a role's work: all of it where the log is its own. Throws LOG_UNREACHABLE, LOG_DENIED. */
