@@ -37,6 +37,10 @@ export const errorCatalogue = {
     'item',
     'Links and empty directories have no object on S3; the report lists them. --store-entries makes small objects.',
   ),
+  NAME_NOT_FOUND: entry(
+    'item',
+    'The list of --files-from names it, and the source has no such item. Check the spelling, or take it off the list.',
+  ),
   RESERVED_NAME: entry(
     'item',
     'The name `.waybill` at the root is used by waybill itself on file targets. Rename the item.',
@@ -151,6 +155,8 @@ export const errorCatalogue = {
     'The job lists no item of this name. Names are relative to the source; the report shows how they are written.',
   ),
   EVENT_POISON: entry('never', 'The log holds a record that does not decode or contradicts itself. The job stops.'),
+  // api
+  API_NOT_STARTED: entry('never', 'The API cannot listen there. Check the address, the port and who uses it already.'),
   // usage, report
   USAGE: entry('never', 'The command line is not understood. `waybill --help` shows what there is.'),
   NOT_SUPPORTED: entry('never', 'This is not supported yet.'),

@@ -44,9 +44,24 @@ export interface Projection {
   foldedUpTo(topic: Topic, partition: number, position: number, signal: AbortSignal): Promise<void>
   /** Resolves once everything that the log held at the call is folded. */
   caughtUp(signal: AbortSignal): Promise<void>
+  /**
+   * Hands over what each commit folded, in log order within a partition, right after the commit. Listeners must not throw,
+   * and must copy bytes that they keep. Returns the way to stop it.
+   */
+  observe(listener: FoldListener): () => void
   /** Folds until the signal aborts. Throws what the log and the store throw. */
   run(signal: AbortSignal): Promise<void>
 }
+
+/** A record that was folded. */
+export interface FoldedRecord {
+  readonly record: LogRecord
+  /** null: poison. */
+  readonly event: WaybillEvent | null
+  readonly kind: Verdict['kind']
+}
+
+export type FoldListener = (folded: readonly FoldedRecord[]) => void
 
 interface HeldRow {
   /** null: the store has none. */
@@ -210,6 +225,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
   let positions: Positions = await storedPositions(store)
   const counts = { folded: 0, known: 0, stale: 0, poison: 0 }
   const waiters = createWaiters()
+  const listeners = new Set<FoldListener>()
   const reader = new RowCache(store)
   let version = 0
   let cache: Cache = new Map()
@@ -220,8 +236,11 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
     const changed: string[] = []
     const rows = batchRows(cache, changed)
     const next = new Map(positions)
+    const folded: FoldedRecord[] = []
     for (const entry of decoded) {
-      counts[foldRecord(rows, entry).kind] += 1
+      const { kind } = foldRecord(rows, entry)
+      counts[kind] += 1
+      if (listeners.size > 0) folded.push({ record: entry.record, event: entry.event, kind })
       next.set(partitionId(entry.record.topic, entry.record.partition), entry.record.position + 1)
     }
     const encoded = encodeRows(cache, changed)
@@ -232,6 +251,7 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
     cache = hotRows(cache)
     version += 1
     waiters.check()
+    for (const listener of listeners) listener(folded)
   }
 
   const isFolded = (id: PartitionId, next: number): boolean => (positions.get(id) ?? 0) >= next
@@ -246,6 +266,12 @@ export async function openProjection(log: EventLog, store: StateStore): Promise<
     async caughtUp(signal) {
       const ends = await log.ends()
       await waiters.wait(() => [...ends].every(([id, next]) => next === 0 || isFolded(id, next)), signal)
+    },
+    observe(listener) {
+      listeners.add(listener)
+      return () => {
+        listeners.delete(listener)
+      }
     },
     async run(signal) {
       for await (const records of log.read(new Map(positions), signal)) await foldBatch(records)

@@ -1,0 +1,154 @@
+// The API as a role: answers from the rows of the projection, reads events from the log, appends commands. It decides
+// nothing and owns nothing: any number of processes can serve it, and each can be lost at any time.
+import { chmod, unlink } from 'node:fs/promises'
+import { codeOf, WaybillError } from '#libs/domain/errors'
+import type { Listening } from './authorisation.ts'
+import type { Handlers } from './calls.ts'
+import { told } from './calls.ts'
+import { listChunks, sumChunks } from './chunks.ts'
+import {
+  cancelMigration,
+  changeMigration,
+  createMigration,
+  pauseMigration,
+  resumeMigration,
+  retryMigration,
+} from './commands.ts'
+import { type ApiContext, type ApiOptions, defaultLimits } from './context.ts'
+import { createCursors } from './cursors.ts'
+import { docsPage } from './docs-page.ts'
+import { createEventFeed } from './event-feed.ts'
+import { listEvents } from './events.ts'
+import { explainItem, listFindings, listItems } from './items.ts'
+import { createMetrics } from './metrics.ts'
+import { listMigrations, showMigration } from './migrations.ts'
+import { descriptionText } from './openapi.ts'
+import { createPaceBook } from './pace-book.ts'
+import { showReport } from './report.ts'
+import { createServer } from './server.ts'
+import { StreamBook } from './stream-book.ts'
+import { lagOf, listWorkers, showLiveness, showReadiness, showSystem } from './system.ts'
+
+export type { ApiLimits, ApiOptions, ReportSource } from './context.ts'
+
+const description = descriptionText()
+const page = docsPage()
+
+const handlers: Handlers = {
+  createMigration,
+  listMigrations,
+  showMigration,
+  changeMigration,
+  pauseMigration,
+  resumeMigration,
+  cancelMigration,
+  retryMigration,
+  showReport,
+  listEvents,
+  listChunks,
+  sumChunks,
+  listItems,
+  explainItem,
+  listFindings,
+  listWorkers,
+  showSystem,
+  showLiveness,
+  showReadiness,
+  showMetrics: async (_asked, { context }) =>
+    told(200, await context.metrics.text(context), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
+  showDescription: () => Promise.resolve(told(200, description, { 'content-type': 'application/json; charset=utf-8' })),
+  showPages: () => Promise.resolve(told(200, page, { 'content-type': 'text/html; charset=utf-8' })),
+}
+
+/** More than this, and answers are too old for those who ask a balancer for a process. */
+const lagMax = 10_000
+
+function contextOf(options: ApiOptions, closing: AbortSignal): ApiContext {
+  const { projection, partitionCounts, clock, cursorKey } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const metrics = createMetrics()
+  const context: ApiContext = {
+    ...options,
+    limits,
+    cursors: createCursors(cursorKey),
+    feed: createEventFeed(projection, partitionCounts),
+    pace: createPaceBook(projection, clock),
+    streams: new StreamBook(limits.streamsMax, limits.streamsOfPrincipalMax),
+    metrics,
+    startedAt: clock.now(),
+    closing,
+    unreadyReason: async () => {
+      const lag = await lagOf(context)
+      if (closing.aborted) return 'it is stopping'
+      if (lag === null) return 'the log does not answer'
+      return lag > lagMax ? `${lag} events are not folded yet` : null
+    },
+  }
+  return context
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.[0-9]{1,3}){3}$/.test(host)
+
+interface Listen {
+  readonly kind: Listening
+  readonly at: { readonly host: string; readonly port: number } | { readonly path: string }
+}
+
+/** Without tokens only the machine itself is served, whatever address was asked for; and that is said. */
+function listenOf({ listen, tokens, logger }: ApiOptions): Listen {
+  if ('socketPath' in listen) return { kind: 'socket', at: { path: listen.socketPath } }
+  if (isLoopback(listen.host)) {
+    if (tokens === null) logger.warn({}, 'api has no tokens: everyone on this machine may use it, and no one else')
+    return { kind: 'loopback', at: listen }
+  }
+  if (tokens !== null) return { kind: 'network', at: listen }
+  logger.warn({ asked: listen.host }, 'api has no tokens, so it listens on the loopback address only')
+  return { kind: 'loopback', at: { host: '127.0.0.1', port: listen.port } }
+}
+
+/** What an earlier process left behind; who holds the folder's lock is alone. */
+async function removeSocket(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  })
+}
+
+export interface RunningApi {
+  /** `http://host:port`, or the path of the socket. */
+  readonly address: string
+  /** Answers what is under way, ends streams and waits, closes all connections. */
+  close(): Promise<void>
+}
+
+/** Resolves once it listens. Throws API_NOT_STARTED. */
+export async function startApi(options: ApiOptions): Promise<RunningApi> {
+  const closing = new AbortController()
+  const context = contextOf(options, closing.signal)
+  const stopObserving = options.projection.observe((folded) => context.metrics.observe(folded))
+  const { kind, at } = listenOf(options)
+  const app = createServer(context, handlers, kind)
+  const pace = context.pace.run(closing.signal).catch((error: unknown) => {
+    if (!closing.signal.aborted) options.logger.error({ code: codeOf(error) }, 'api cannot measure')
+  })
+  const close = async (): Promise<void> => {
+    closing.abort(new WaybillError('ABORTED'))
+    await app.close()
+    stopObserving()
+    context.feed.stop()
+    context.metrics.stop()
+    await pace
+  }
+  try {
+    if ('path' in at) await removeSocket(at.path)
+    const address = await app.listen(at)
+    if ('path' in at) await chmod(at.path, 0o600)
+    const shown = 'path' in at ? at.path : address
+    options.logger.info({ address: shown }, 'api listens')
+    return { address: shown, close }
+  } catch (cause) {
+    await close()
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+    throw new WaybillError('API_NOT_STARTED', { reason, ...('path' in at ? { path: at.path } : { ...at }) }, { cause })
+  }
+}
