@@ -96,7 +96,8 @@ export async function reportFacts(from: FactSources): Promise<ReportFacts> {
   }
 }
 
-function hasSelection({ request }: JobRow): boolean {
+/** Items were chosen: listing none then means that nothing matched. */
+export function hasSelection({ request }: JobRow): boolean {
   const { rules, filesFromDigest, sizeBytesMin, sizeBytesMax, modifiedAfterMs } = request
   return (
     rules.length > 0 || [filesFromDigest, sizeBytesMin, sizeBytesMax, modifiedAfterMs].some((value) => value !== null)

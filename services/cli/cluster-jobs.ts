@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { WaybillError } from '#libs/domain/errors'
-import { keyOf } from '#libs/domain/keys'
 import { partitionOfName } from '#libs/domain/placement'
 import { type Appended, createEventWriter } from '#libs/log/event-writer'
 import type { ClusterLog } from '#libs/runtime/adapters'
@@ -74,7 +73,9 @@ export async function openRequests({ projection }: ClusterLook, job: string): Pr
 const jobsAtOnce = 1_000
 
 /** Names of all jobs that were accepted or asked for, sorted. */
-export async function clusterJobNames({ projection: { rows } }: ClusterLook): Promise<readonly string[]> {
+export async function clusterJobNames({
+  projection: { rows },
+}: Pick<ClusterLook, 'projection'>): Promise<readonly string[]> {
   const names = new Set<string>()
   for (const kind of ['job', 'request'] as const) {
     let after: string | undefined
@@ -86,10 +87,6 @@ export async function clusterJobNames({ projection: { rows } }: ClusterLook): Pr
     }
   }
   return [...names].sort((a, b) => (a < b ? -1 : 1))
-}
-
-export async function isAccepted({ projection }: ClusterLook, job: string): Promise<boolean> {
-  return (await projection.rows.get(keyOf.job(job))) !== undefined
 }
 
 /** What is put behind commands on jobs of this cluster. */

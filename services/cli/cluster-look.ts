@@ -66,5 +66,5 @@ export async function jobViewOf({ log, projection, close }: ClusterLook, job: st
   const isDone = row !== undefined && row.pass > 0 && row.passesCompleted === row.pass && row.passAsked <= row.pass
   // The processes of the cluster work on it, as far as this one knows.
   const isHeldElsewhere = !isDone && row?.control !== 'paused'
-  return { job, row, rows, log, isHeldElsewhere, positions: projection.positions(), close }
+  return { job, row, rows, log, hasOwnLog: false, isHeldElsewhere, positions: projection.positions(), close }
 }

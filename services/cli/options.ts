@@ -187,7 +187,7 @@ export const optionTable = {
   }),
   report: optional(text('FILE', 'files'), {
     group: 'proof',
-    commands: ['migrate', 'verify', 'jobs wait'],
+    commands: ['migrate', 'verify', 'jobs wait', 'rebuild'],
     help: 'write the report here; format by ending: .ndjson .json .csv .html',
   }),
   sign: optional(text('KEY', 'files'), {

@@ -28,6 +28,8 @@ export interface JobView {
   readonly row: JobRow | undefined
   readonly rows: RowReader
   readonly log: EventLog
+  /** No other job stands in it. */
+  readonly hasOwnLog: boolean
   /** Another process works on the job: this is how it was when it was opened. */
   readonly isHeldElsewhere: boolean
   /** Next position of each partition that is folded. */
@@ -53,7 +55,7 @@ export async function openJobView(place: JobPlace): Promise<JobView> {
       const { rows, positions } = await foldFolder(folder, signal)
       const row = await rows.get(keyOf.job(job))
       const { log, isHeldElsewhere, close } = folder
-      return { job, row, rows, log, isHeldElsewhere, positions, close }
+      return { job, row, rows, log, hasOwnLog: true, isHeldElsewhere, positions, close }
     } catch (error) {
       await folder.close()
       if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1 || folder.isHeldElsewhere) throw error

@@ -3,6 +3,7 @@
 import type { PassState } from '#libs/domain/report'
 import { partitionId } from '#libs/log/event-log'
 import { readProof } from '#libs/projection/chunk-history'
+import { readEvent } from '#libs/projection/event-reader'
 import { reportFacts } from '#libs/projection/report-facts'
 import { reportLeaves, toldLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
@@ -36,8 +37,19 @@ async function lastRecordAt({ log }: JobView): Promise<number> {
   return last
 }
 
+/** When the pass ended; in a log of many jobs only a complete pass tells. */
+async function endOf(
+  view: JobView,
+  { pass, passesCompleted, acceptedIn, completedAt }: JobRow,
+): Promise<number | null> {
+  if (view.hasOwnLog) return lastRecordAt(view)
+  if (passesCompleted < pass) return null
+  const place = { topic: 'jobs', partition: acceptedIn, position: completedAt } as const
+  return (await readEvent(view.log, 'PassCompleted', place)).at
+}
+
 /** Chunks that are asked who read them back: one process reads many, so few chunks name nearly all readers. */
-const chunksAsked = 32
+const chunksAsked = 256
 
 async function readersOf({ rows, log, job }: JobView): Promise<readonly string[]> {
   const readers = new Set<string>()
@@ -45,7 +57,7 @@ async function readersOf({ rows, log, job }: JobView): Promise<readonly string[]
     const proof = row.provenAt < 0 ? null : await readProof(log, row.partition, row.provenAt)
     if (proof !== null) readers.add(proof.reader)
   }
-  return [...readers]
+  return [...readers].sort((a, b) => (a < b ? -1 : 1))
 }
 
 export interface AgainOptions {
@@ -57,7 +69,8 @@ export interface AgainOptions {
 /** Throws JOB_UNKNOWN, and what the log and the store throw. */
 export async function factsAgain(view: JobView, software: string): Promise<ReportFacts> {
   const { job, rows, log, isHeldElsewhere } = view
-  const state = passStateOf(acceptedRow(view), isHeldElsewhere)
+  const row = acceptedRow(view)
+  const state = passStateOf(row, isHeldElsewhere)
   return reportFacts({
     job,
     rows,
@@ -67,7 +80,7 @@ export async function factsAgain(view: JobView, software: string): Promise<Repor
     // The log does not tell; the lesser claim is made.
     hasOwnCredentials: false,
     state,
-    endedAt: state === 'running' ? null : await lastRecordAt(view),
+    endedAt: state === 'running' ? null : await endOf(view, row),
   })
 }
 

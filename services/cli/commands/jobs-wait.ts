@@ -4,8 +4,6 @@ import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import type { ExitCode } from '#libs/domain/report'
 import type { Projection } from '#libs/projection/projection'
-import { writeWholeFile } from '#libs/report/output'
-import { renderReport } from '#libs/report/render'
 import type { WrittenReport } from '#libs/report/write'
 import type { JobView } from '../../embedded/job-view.ts'
 import { type AgainOptions, factsAgain, writeReportAgain } from '../../embedded/report-again.ts'
@@ -19,7 +17,7 @@ import { askEveryMs, watchProgress } from '../progress-screen.ts'
 import { problemOf, reportFileOf, screenOf } from '../session-run.ts'
 import { software } from '../software.ts'
 import { type RunSummary, summaryObject, summaryText } from '../summary.ts'
-import { withMaster } from './report.ts'
+import { writeForm } from './report.ts'
 
 /** Why the waiting ended. */
 type End = 'complete' | 'paused' | 'timeout'
@@ -96,11 +94,7 @@ async function reportOf(
 ): Promise<{ readonly report: WrittenReport; readonly path: string | null }> {
   const file = reportFileOf(input.settings.report)
   if (file === null) return { report: await writeReportAgain({ write: () => null }, view, options), path: null }
-  const { form, path } = file
-  const report = await withMaster(view, options, (master) =>
-    writeWholeFile(path, (sink) => renderReport(sink, { form, path: master, masterName: `${view.job}.ndjson` })),
-  )
-  return { report, path }
+  return { report: await writeForm(view, file, options), path: file.path }
 }
 
 const reasons: Readonly<Record<End, string | null>> = {

@@ -1,11 +1,14 @@
 // waybill rebuild [JOB]: fold the log again, compare, and replace a store that differs.
 import { join } from 'node:path'
+import { WaybillError } from '#libs/domain/errors'
 import { formatCount, formatDuration, formatSize } from '#libs/domain/quantity'
 import { listJobs } from '#libs/runtime/job-folder'
 import { type RebuildEnd, rebuildJob } from '../../embedded/rebuild.ts'
+import { isOfCluster } from '../cluster-settings.ts'
 import type { Command } from '../command.ts'
 import { jobNamed } from '../jobs.ts'
 import { stateFolderOf } from '../state-folder.ts'
+import { clusterRebuild } from './cluster-rebuild.ts'
 
 interface Rebuilt extends RebuildEnd {
   readonly job: string
@@ -49,6 +52,10 @@ function rebuiltObject(end: Rebuilt): object {
 }
 
 export const rebuild: Command = async (input) => {
+  if (isOfCluster(input)) return clusterRebuild(input)
+  const stray = (['until', 'report'] as const).find((name) => input.origins.get(name)?.kind === 'flag')
+  if (stray !== undefined)
+    throw new WaybillError('USAGE', { problem: `--${stray} speaks of a cluster: name it by --config` })
   const { words, settings, terminal, clock, signal } = input
   const stateFolder = stateFolderOf(input)
   const jobs = words[0] === undefined ? await listJobs(stateFolder) : [jobNamed(words[0])]

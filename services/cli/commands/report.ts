@@ -28,7 +28,7 @@ async function toOutput(terminal: Terminal, produce: (sink: Sink) => Promise<unk
 }
 
 /** Gives the path of the report in its master form, for as long as `use` takes. */
-export async function withMaster(
+async function withMaster(
   view: JobView,
   options: AgainOptions,
   use: (master: string) => Promise<unknown>,
@@ -42,6 +42,17 @@ export async function withMaster(
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Writes the report in the form that the file's name asks for. */
+export function writeForm(
+  view: JobView,
+  { path, form }: { readonly path: string; readonly form: RenderedForm },
+  options: AgainOptions,
+): Promise<WrittenReport> {
+  return withMaster(view, options, (master) =>
+    writeWholeFile(path, (sink) => renderReport(sink, { form, path: master, masterName: `${view.job}.ndjson` })),
+  )
 }
 
 async function showForm(input: CommandInput, view: JobView, form: RenderedForm, options: AgainOptions): Promise<void> {

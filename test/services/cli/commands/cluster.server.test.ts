@@ -131,6 +131,36 @@ withKafka(() => {
     assert.equal((await process.end).code, 0)
   })
 
+  test('rebuild folds all topics again, to the end, to positions and to a time, and makes the report as of then', async () => {
+    configure(cluster.brokers)
+    const end = await run('rebuild', '--json')
+    assert.equal(end.code, 0, end.notices)
+    const whole = objectOf(end)
+    const [job] = whole['jobs'] as { job_id: string; exit_code: number; pass: number }[]
+    assert.deepEqual([job?.exit_code, job?.pass], [0, 2])
+    assert.equal(objectOf(await run('rebuild', '--json'))['state_digest'], whole['state_digest'])
+    const text = await run('rebuild')
+    assert.match(
+      text.output,
+      /^FOLDED\. .*\n state digest +[0-9a-f]{64}\n events .* a second; [\s\S]*pass 2, completed: .*exit code 0/,
+    )
+    const positions = Object.entries(whole['positions'] as Record<string, number>).map(
+      ([id, next]) => `${id}:${next - 1}`,
+    )
+    const same = objectOf(await run('rebuild', '--json', '--until', positions.join(',')))
+    assert.equal(same['state_digest'], whole['state_digest'])
+    const before = objectOf(await run('rebuild', '--json', '--until', '2026-01-01'))
+    assert.deepEqual([before['events'], before['jobs']], [0, []])
+    const path = join(place.folder, 'as-of-then.ndjson')
+    const report = await run('rebuild', job?.job_id ?? '', '--until', new Date().toISOString(), '--report', path)
+    assert.equal(report.code, 0, report.notices)
+    assert.equal((await run('report', 'verify', path)).code, 0)
+    assert.deepEqual(
+      readdirSync(join(place.folder, 'state/waybill')).filter((name) => name.startsWith('rebuild')),
+      [],
+    )
+  })
+
   test('what cannot be meant is refused before anything is asked', async () => {
     configure(cluster.brokers)
     const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
