@@ -11,8 +11,8 @@ export interface NameList {
   namesBelow(directory: Uint8Array): boolean
   /** One form for one set of names: sorted, each once, each ended by a zero byte. `parseNameList` reads it again. */
   encode(): Uint8Array
-  /** All names in order, to tell which of them were not found. */
-  all(): Iterable<Uint8Array>
+  /** The names greater than `order`, in order, to tell which of them a source lacks. */
+  behind(order: Uint8Array): Iterable<Uint8Array>
 }
 
 export const nameListBytesMax = 1024 ** 3
@@ -141,12 +141,16 @@ function createNameList(sorted: Packed): NameList {
       return index < sorted.count && compareBytes(nameAt(sorted, index).subarray(0, directory.length), directory) === 0
     },
     encode: () => encodeNames(sorted),
-    all: () => eachName(sorted),
+    behind: (order) => eachName(sorted, lowerBound(order), order),
   }
 }
 
-function* eachName(names: Packed): Iterable<Uint8Array> {
-  for (let index = 0; index < names.count; index += 1) yield nameAt(names, index)
+/** From the name at `first` on, but for `except`. */
+function* eachName(names: Packed, first = 0, except: Uint8Array | null = null): Iterable<Uint8Array> {
+  for (let index = first; index < names.count; index += 1) {
+    const name = nameAt(names, index)
+    if (except === null || compareBytes(name, except) !== 0) yield name
+  }
 }
 
 function encodeNames(names: Packed): Uint8Array {

@@ -69,10 +69,11 @@ folder; write \`cache/\`. Upper and lower case differ. Names are compared as byt
 written in the other. A character is a code point of UTF-8; a byte that is not UTF-8 counts as one character.
 
 A directory in which nothing can be kept is not entered. A directory that is left out itself, but holds something that is
-kept, is made at a folder target without its mode and times.
+kept, is listed with it: its mode and times are kept too. One that cannot be read is told whatever the rules say of its name.
 
 \`--files-from FILE\` names the items to be moved, one a line, relative to the source (with \`-0\`, each name ends with a zero
 byte). A name that ends with \`/\` stands for a directory and everything in it. The list and the rules must both agree.
+A name that the source lacks is a failed item (NAME_NOT_FOUND, exit code 4).
 \`--min-size\`, \`--max-size\` and \`--modified-after\` speak of regular files only.
 `
 

@@ -1,12 +1,14 @@
 // From settings to what a job is asked for: normalised, without secrets, and the selection it means.
 import { createHash } from 'node:crypto'
 import { WaybillError } from '#libs/domain/errors'
+import type { NameList } from '#libs/domain/name-list'
 import { objectOptionsProblem, objectOptionsText } from '#libs/domain/object-options'
 import { compileSelection, type Selection } from '#libs/domain/selection'
-import type { SourceEntry } from '#libs/source/source'
+import { withNamedEntries } from '#libs/source/named-entries'
+import type { Source, SourceEntry } from '#libs/source/source'
 import type { JobRequest } from '#schemas/records'
 import type { CommandInput } from './command.ts'
-import { endpointOf, objectOptionsIn } from './connections.ts'
+import { connectSource, endpointOf, objectOptionsIn } from './connections.ts'
 import { type Location, locationText } from './locations.ts'
 import type { OptionName } from './options.ts'
 import { isInFolder, stateInside } from './own-state.ts'
@@ -16,6 +18,8 @@ import { stateFolderOf } from './state-folder.ts'
 export interface JobOrder {
   readonly request: JobRequest
   readonly selection: Selection
+  /** The names of --files-from; null without it. */
+  readonly names: NameList | null
   /** What of the source is listed: the selection, without our own state folder. */
   readonly selects: (entry: SourceEntry) => boolean
 }
@@ -25,9 +29,12 @@ async function selectsOf(input: CommandInput, source: Location, selection: Selec
   const { terminal, settings } = input
   const folder = stateFolderOf(input)
   const own = await stateInside(folder, source)
-  if (own === null) return (entry) => selection.choose(entry) !== 'leave_out'
+  // Of what failed nothing but the name is sure to be known: size and age say nothing.
+  const known = (entry: SourceEntry): SourceEntry =>
+    entry.outcome === 'failed' && entry.kind === 'file' ? { ...entry, kind: 'special' } : entry
+  if (own === null) return (entry) => selection.choose(known(entry)) !== 'leave_out'
   if (!settings.quiet) terminal.notice(`waybill: the state folder lies in the source and is left out: ${folder}\n`)
-  return (entry) => !isInFolder(entry.name, own) && selection.choose(entry) !== 'leave_out'
+  return (entry) => !isInFolder(entry.name, own) && selection.choose(known(entry)) !== 'leave_out'
 }
 
 const s3Only = [
@@ -126,5 +133,11 @@ export async function orderOf(input: CommandInput, source: Location, target: Loc
   const selection = compileSelection(request, names)
   if (!selection.ok) throw new WaybillError('USAGE', { problem: selection.problem })
   const selects = await selectsOf(input, source, selection.value)
-  return { request, selection: selection.value, selects }
+  return { request, selection: selection.value, names, selects }
+}
+
+/** The source of an order: what its selection rules out is not entered, and names that are not there are told. */
+export function connectOrdered(source: Location, { selection, names }: JobOrder): Source {
+  const opened = connectSource(source, (name) => selection.entersDirectory(name))
+  return names === null ? opened : withNamedEntries(opened, names)
 }

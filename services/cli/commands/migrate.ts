@@ -1,10 +1,10 @@
 // waybill migrate SOURCE TARGET: the same command again goes on, or makes a new pass on a complete job.
 import type { Command } from '../command.ts'
-import { connectReader, connectSource, connectTarget } from '../connections.ts'
+import { connectReader, connectTarget } from '../connections.ts'
 import { endsOf } from '../ends.ts'
 import { wordsOfRun } from '../jobs.ts'
 import { checkEnds } from '../preflight.ts'
-import { orderOf } from '../request.ts'
+import { connectOrdered, orderOf } from '../request.ts'
 import { runSession, sessionOf } from '../session-run.ts'
 import { plan } from './plan.ts'
 
@@ -12,8 +12,9 @@ export const migrate: Command = async (input) => {
   if (input.settings['dry-run']) return plan(input)
   const ends = endsOf(input)
   const { source, target, job } = ends
-  const { request, selection, selects } = await orderOf(input, source, target)
-  const opened = connectSource(source, (name) => selection.entersDirectory(name))
+  const order = await orderOf(input, source, target)
+  const { request, selects } = order
+  const opened = connectOrdered(source, order)
   await checkEnds(ends, opened)
   const options = await sessionOf(input, job, {
     request,

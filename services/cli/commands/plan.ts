@@ -8,13 +8,13 @@ import { hasJob } from '#libs/runtime/job-folder'
 import type { JobRequest } from '#schemas/records'
 import { type Plan, type PlanTotals, planMigration } from '../../embedded/plan.ts'
 import type { Command, CommandInput } from '../command.ts'
-import { connectSource, connectTarget } from '../connections.ts'
+import { connectTarget } from '../connections.ts'
 import { type Ends, endsOf } from '../ends.ts'
 import { locationText } from '../locations.ts'
 import { type PlanSummary, planObject, planText } from '../plan-summary.ts'
 import { checkEnds } from '../preflight.ts'
 import { collectProblems } from '../problem-groups.ts'
-import { orderOf } from '../request.ts'
+import { connectOrdered, type JobOrder, orderOf } from '../request.ts'
 import { stateFolderOf } from '../state-folder.ts'
 
 const samplesMax = 3
@@ -87,14 +87,9 @@ interface Found {
   readonly encodedNames: PlanSummary['encodedNames']
 }
 
-async function findOut(
-  input: CommandInput,
-  ends: Ends,
-  request: JobRequest,
-  order: Awaited<ReturnType<typeof orderOf>>,
-): Promise<Found> {
+async function findOut(input: CommandInput, ends: Ends, request: JobRequest, order: JobOrder): Promise<Found> {
   const { settings, terminal, clock, signal } = input
-  const source = connectSource(ends.source, (name) => order.selection.entersDirectory(name))
+  const source = connectOrdered(ends.source, order)
   await checkEnds(ends, source)
   const problems = collectProblems()
   const samples: string[] = []
