@@ -19,6 +19,7 @@ import { createCoordinator } from '../coordinator/coordinator.ts'
 import { answerRequest } from '../coordinator/requests.ts'
 import { createVerifier } from '../verifier/verifier.ts'
 import { createWorker } from '../worker/worker.ts'
+import { claimantsOf, granteeOf } from './claimants.ts'
 import type { Fence } from './fence.ts'
 import { type JobEnds, roleContext, type ServeParts } from './parts.ts'
 import { behindLimit, createSourceLimit } from './source-limit.ts'
@@ -57,30 +58,8 @@ export interface JobRoles {
   close(): Promise<void>
 }
 
-/** Who holds partitions of chunks and may read for the job: whoever has a grant for it that admits anything. */
-export async function claimantsOf(
-  { projection, counts }: Pick<ServeParts, 'projection' | 'counts'>,
-  job: string,
-): Promise<readonly Claimant[]> {
-  const { rows } = projection
-  const keys = Array.from({ length: counts.chunks }, (_, partition) => keyOf.partition('chunks', partition))
-  const partitions = new Map<string, number[]>()
-  for (const [partition, row] of (await rows.getMany(keys)).entries()) {
-    if (row === undefined) continue
-    const own = partitions.get(row.writer)
-    if (own === undefined) partitions.set(row.writer, [partition])
-    else own.push(partition)
-  }
-  const names = [...partitions.keys()]
-  const grants = await rows.getMany(names.map((name) => keyOf.grant(granteeOf(name, job))))
-  return names.flatMap((name, index) => {
-    const grant = grants[index]
-    return grant === undefined || grant.bytesPerSecond === 0 ? [] : [{ name, partitions: partitions.get(name) ?? [] }]
-  })
-}
-
-/** Each job in each process reports, and is granted, by itself. */
-export const granteeOf = (process: string, job: string): string => `${process}/${job}`
+/** How long the first chunks of a job wait for workers that were not granted yet: each reports as soon as it may. */
+const gatheringMs = 5_000
 
 function selectsOf(request: JobRequest): (entry: SourceEntry) => boolean {
   const selection = compileSelection(request, null)
@@ -95,6 +74,8 @@ class RolesOfJob implements JobRoles {
   readonly #job: string
   readonly #request: JobRequest
   readonly #opened: Once<Opened>
+  /** When this process first asked who may be given work. */
+  #gatheringSince: number | null = null
 
   constructor(parts: ServeParts, limits: SharedLimits, fence: Fence, job: string, request: JobRequest) {
     this.#parts = parts
@@ -136,7 +117,7 @@ class RolesOfJob implements JobRoles {
       survey: clients.survey,
       uploads: async () => fencedUploads(await clients.uploads(), mustStillHold),
       ...claims,
-      claimants: () => claimantsOf(this.#parts, job),
+      claimants: () => this.#claimants(),
       selects: selectsOf(this.#request),
       logger: logger.child({ role: 'coordinator', job }),
       wish: 'finish',
@@ -145,6 +126,14 @@ class RolesOfJob implements JobRoles {
       actor: process,
     })
     await runRole(role, roleContext(this.#parts, signal))
+  }
+
+  /** A whole job would be placed on the worker that is granted first, were the others not waited for. */
+  async #claimants(): Promise<readonly Claimant[]> {
+    const { answered, isComplete } = await claimantsOf(this.#parts, this.#job)
+    const now = this.#parts.clock.monotonic()
+    this.#gatheringSince ??= now
+    return isComplete || now - this.#gatheringSince >= gatheringMs ? answered : []
   }
 
   async worker(claims: () => readonly Claim[], signal: AbortSignal): Promise<void> {
