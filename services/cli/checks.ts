@@ -17,7 +17,7 @@ export interface Check {
   readonly abilities: TargetAbilities | null
 }
 
-const check = (name: string, result: Check['result'], told: string): Check => ({
+export const check = (name: string, result: Check['result'], told: string): Check => ({
   name,
   result,
   told,
@@ -26,7 +26,7 @@ const check = (name: string, result: Check['result'], told: string): Check => ({
 })
 
 /** A check that ended by an error of the catalogue is a failure that says what to do; all else is our mistake. */
-async function guarded(name: string, run: () => Promise<Check>): Promise<Check> {
+export async function guarded(name: string, run: () => Promise<Check>): Promise<Check> {
   try {
     return await run()
   } catch (error) {

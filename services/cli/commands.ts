@@ -156,7 +156,10 @@ export const commandTable = {
   },
   doctor: {
     summary: 'check state folder, disk, clock, credentials, reachability and rights',
-    details: ['With locations: each is opened; a target is tried with about 20 requests that leave nothing behind.'],
+    details: [
+      'With locations: each is opened; a target is tried with about 20 requests that leave nothing behind.',
+      'With --config that names brokers: brokers, topics, registry and connections of the cluster too, and the disk that each process takes here.',
+    ],
     arguments: [{ name: 'LOCATION', help: 'a source or a target', count: 'any', completion: 'locations' }],
     examples: ['waybill doctor', 'waybill doctor /data s3://archive/2026'],
   },

@@ -13,6 +13,8 @@ import {
   checkTarget,
   measureSource,
 } from '../checks.ts'
+import { checkCluster } from '../cluster-checks.ts'
+import { isOfCluster, stateFolderOfCluster } from '../cluster-settings.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { connectSource, connectTarget } from '../connections.ts'
 import { type Location, locationText, parseLocation } from '../locations.ts'
@@ -55,11 +57,13 @@ const marks: Readonly<Record<Check['result'], string>> = { ok: 'ok  ', warning: 
 export const doctor: Command = async (input) => {
   const { settings, terminal, clock } = input
   const { version, node, platform } = software()
+  const isCluster = isOfCluster(input)
   const checks: readonly Check[] = [
     checkNode(node),
-    ...(await checkStateFolder(stateFolderOf(input))),
+    ...(await checkStateFolder(isCluster ? stateFolderOfCluster(input, '') : stateFolderOf(input))),
     checkClock(clock),
     await checkOpenFiles(),
+    ...(isCluster ? await checkCluster(input) : []),
     ...(await checkLocations(input)),
   ]
   const failures = checks.filter(({ result }) => result === 'failure')

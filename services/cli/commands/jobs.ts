@@ -1,10 +1,11 @@
 // waybill jobs list, waybill jobs show JOB: from the state at rest, or from the log while another process works on the job.
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '#libs/domain/errors'
 import { showText } from '#libs/domain/name-text'
 import { formatSize } from '#libs/domain/quantity'
 import { listJobs } from '#libs/runtime/job-folder'
+import { bytesBelow } from '../bytes-below.ts'
 import { isOfCluster } from '../cluster-settings.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { type JobSight, listText, showLines, sightObject, sightOf, type Unreadable } from '../job-sight.ts'
@@ -42,19 +43,9 @@ export const jobsList: Command = async (input) => {
   return 0
 }
 
-async function bytesBelow(folder: string): Promise<number> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
-  const sizes = await Promise.all(
-    entries
-      .filter((entry) => entry.isFile())
-      .map(async (entry) => (await stat(join(entry.parentPath, entry.name))).size),
-  )
-  return sizes.reduce((sum, size) => sum + size, 0)
-}
-
-/** Disk that log and store take; files may come and go while another process works. */
+/** Disk that log and store take. */
 async function stateBytes(folder: string): Promise<{ readonly log: number; readonly store: number }> {
-  const size = (name: string): Promise<number> => bytesBelow(join(folder, name)).catch(() => 0)
+  const size = (name: string): Promise<number> => bytesBelow(join(folder, name))
   return { log: await size('log'), store: await size('store') }
 }
 

@@ -161,6 +161,25 @@ withKafka(() => {
     )
   })
 
+  test('doctor looks at brokers, topics, connections and the disk of each process', async () => {
+    configure(cluster.brokers)
+    const end = await run('doctor')
+    assert.equal(end.code, 0, end.output)
+    for (const line of [
+      /^ ok +topics +moves: as they must be$/m,
+      /^ ok +event log +10 partitions, \d+ positions, answered in \d+ ms$/m,
+      /^ ok +@from +readable/m,
+      /^ ok +process state +\S+coordinator-worker-verifier: store [\d.]+ KiB, reports [\d.]+ KiB$/m,
+      /^ ok +look store +\S+look: [\d.]+ KiB; it can be deleted$/m,
+    ])
+      assert.match(end.output, line)
+    configure(['127.0.0.1:1'])
+    const away = await run('doctor', '--json')
+    assert.equal(away.code, 3)
+    const checks = objectOf(away)['checks'] as { name: string; code: string | null }[]
+    assert.equal(checks.find(({ name }) => name === 'event log')?.code, 'LOG_UNREACHABLE')
+  })
+
   test('what cannot be meant is refused before anything is asked', async () => {
     configure(cluster.brokers)
     const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
