@@ -49,6 +49,14 @@ export const errorCatalogue = {
     'never',
     'Locations in requests are `@connection/relative/path` of connections that every process has in its configuration.',
   ),
+  SIGNAL_FAILED: entry(
+    'again',
+    'A configured signal of the load of the source did not answer. Until it does, the source is read at the floor rate.',
+  ),
+  SIGNAL_UNREADABLE: entry(
+    'again',
+    'A configured signal of the load of the source answered with something that is no number. Check what it prints.',
+  ),
   // target
   TARGET_MISSING_BUCKET: entry('never', 'The bucket does not exist. Create it first; waybill creates none.'),
   TARGET_NOT_WRITABLE: entry('never', 'The target cannot be written. Check its path and permissions.'),
