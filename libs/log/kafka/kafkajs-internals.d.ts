@@ -66,9 +66,25 @@ declare module 'kafkajs/src/cluster/index.js' {
 }
 
 declare module 'kafkajs/src/network/requestQueue/index.js' {
+  interface Request {
+    /** Wall clock, in ms. */
+    readonly sentAt: number
+    readonly requestTimeout: number
+    /** Fails the request as timed out. */
+    timeoutRequest(): void
+  }
+
   class RequestQueue {
     readonly pending: readonly object[]
+    readonly inflight: ReadonlyMap<number, Request>
+    readonly enforceRequestTimeout: boolean
+    requestTimeoutIntervalId: NodeJS.Timeout | null
+    readonly isConnected: () => boolean
     scheduleCheckPendingRequests(): void
+    /** When the connection opens. */
+    scheduleRequestTimeoutCheck(): void
+    /** Ends the timers; a new check may follow. */
+    destroy(): void
   }
 
   // biome-ignore lint/style/noDefaultExport: CommonJS that exports a class.
