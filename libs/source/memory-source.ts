@@ -110,7 +110,8 @@ class MemorySource implements Source {
     await this.#before({ method: 'describe' })
     const { rootIdentity } = this.#tree
     if (rootIdentity === null) throw new WaybillError('SOURCE_MISSING')
-    return { kind: 'memory', rootIdentity, readView: 'memory' }
+    const attributes = { mode: 0o755, uid: 0, gid: 0 }
+    return { kind: 'memory', rootIdentity, readView: 'memory', attributes, mtimeNs: '0' }
   }
 
   async list(cursor: Bytes | null, limits: ListLimits, signal: AbortSignal): Promise<SourcePage> {

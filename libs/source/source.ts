@@ -39,6 +39,9 @@ export interface SourceDescription {
   readonly rootIdentity: string
   /** How the source is seen, for the report: live files, a snapshot, ... */
   readonly readView: string
+  /** Of the root itself. */
+  readonly attributes: Attributes
+  readonly mtimeNs: string
 }
 
 export interface ItemReader {

@@ -140,7 +140,7 @@ export interface TargetUploads {
    * with true; returns how many. The key is null where uploads lie in a folder that is the job's alone.
    */
   sweep(mayAbort: MayAbort, signal: AbortSignal): Promise<number>
-  /** Mode, owner and time of directories, deepest first; returns the keys that failed, with codes. */
+  /** Mode, owner and time of directories, deepest first; an empty key is the root. Returns the keys that failed, with codes. */
   finishDirectories(
     entries: readonly { readonly key: Bytes; readonly attributes: Attributes; readonly mtimeNs: string }[],
     signal: AbortSignal,

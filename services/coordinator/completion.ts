@@ -5,7 +5,7 @@ import { currentItems, readPage } from '#libs/projection/item-reader'
 import { findListing } from '#libs/projection/item-search'
 import { walkedPages } from '#libs/projection/page-walk'
 import type { MayAbort } from '#libs/target/target'
-import type { Bytes } from '#schemas/avro'
+import { type Bytes, noBytes } from '#schemas/avro'
 import { type CoordinatorContext, jobRowOf, onJobs, onListings } from './context.ts'
 
 /** Failed directories named in one event. */
@@ -123,6 +123,14 @@ export async function sweepUploads(
   return (await context.uploads()).sweep(mayAbort, signal)
 }
 
+/** Mode, owner and time of the source's root on that of the target, where we made it. */
+async function finishRoot(context: CoordinatorContext, signal: AbortSignal): Promise<void> {
+  const { attributes, mtimeNs } = await context.source.describe()
+  const uploads = await context.uploads()
+  const [failed] = await uploads.finishDirectories([{ key: noBytes, attributes, mtimeNs }], signal)
+  if (failed !== undefined) context.logger.warn({ code: failed.code }, 'target root keeps mode, owner and time')
+}
+
 export async function completePass(
   context: CoordinatorContext,
   isCancelled: boolean,
@@ -133,6 +141,8 @@ export async function completePass(
     const swept = await sweepUploads(context, false, signal)
     if (swept > 0) context.logger.info({ swept }, 'unfinished uploads aborted')
     await context.survey.clear(signal)
+    // Last of all: our own folder in it is gone now.
+    if (abilities.kind === 'files' && !isCancelled) await finishRoot(context, signal)
   }
   const positions = [...context.projection.positions()]
     .map(([id, next]) => `${id}:${next}`)

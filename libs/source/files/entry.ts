@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs'
 import type { ErrorCode } from '#libs/domain/errors'
 import type { Bytes } from '#schemas/avro'
-import type { Identity, ItemKind } from '#schemas/records'
+import type { Attributes, Identity, ItemKind } from '#schemas/records'
 import type { SourceEntry } from '../source.ts'
 import { type FileCalls, failureOf, readLink } from './calls.ts'
 import { pathOf } from './directories.ts'
@@ -67,6 +67,10 @@ const unknownIdentity: Identity = { size: 0, mtimeNs: '0', ctimeNs: '0', inode: 
 const unknownAttributes = { mode: 0, uid: 0, gid: 0 }
 const permissionBits = 0o7777n
 
+export function attributesOf(stats: BigIntStats): Attributes {
+  return { mode: Number(stats.mode & permissionBits), uid: Number(stats.uid), gid: Number(stats.gid) }
+}
+
 function outcomeOf(found: Found, stats: BigIntStats, boundary: bigint | null): Pick<SourceEntry, 'outcome' | 'code'> {
   if (found.code !== null) return { outcome: 'failed', code: found.code }
   if (boundary !== null && stats.dev !== boundary) return { outcome: 'skipped', code: 'OTHER_FILE_SYSTEM' }
@@ -99,7 +103,7 @@ export function entryOf(name: Bytes, found: Found, bounds: Bounds): SourceEntry 
     name,
     kind: kindOf(stats),
     identity: identityOf(stats, bounds.rootDevice),
-    attributes: { mode: Number(stats.mode & permissionBits), uid: Number(stats.uid), gid: Number(stats.gid) },
+    attributes: attributesOf(stats),
     link: found.link,
     ...outcomeOf(found, stats, bounds.isSameFileSystemOnly ? bounds.rootDevice : null),
   }

@@ -9,7 +9,7 @@ import type { Identity } from '#schemas/records'
 import type { ItemReader, ListLimits, Source, SourceDescription, SourceEntry, SourcePage } from '../source.ts'
 import { errnoOf, type FileSystem, failureOf, fileSystemOf, flags, openPath } from './calls.ts'
 import { type Directory, descend, directoryAt, OpenDirectories } from './directories.ts'
-import { entryOf, findEntry } from './entry.ts'
+import { attributesOf, entryOf, findEntry } from './entry.ts'
 import { openReader } from './reader.ts'
 import { cursorAfter, type Tree, Walk } from './walk.ts'
 
@@ -129,7 +129,8 @@ class FileSource implements Source {
       const stats = await fileSystem.calls.stat(directory.fd)
       // The type of the file system stands for the device, whose number changes from mount to mount.
       const rootIdentity = `${fileSystem.type.toString(16)}:${stats.ino}`
-      return { kind: 'files', rootIdentity, readView: 'live files' }
+      const attributes = attributesOf(stats)
+      return { kind: 'files', rootIdentity, readView: 'live files', attributes, mtimeNs: String(stats.mtimeNs) }
     } catch (error) {
       throw rootError(error)
     } finally {

@@ -4,7 +4,7 @@
 // deleted and written anew by somebody would pass as ours. Not the device: its number changes with a reboot or a mount
 // (NFS, btrfs), and one key lies on one file system. Hard links, renames and changes of mode or owner leave both as they
 // are. A file rewritten in place keeps its seal: the reader compares its bytes. Where no birth time is kept it is 0.
-import type { BigIntStats } from 'node:fs'
+import fs, { type BigIntStats } from 'node:fs'
 import { geteuid } from 'node:process'
 import type { ErrorCode } from '#libs/domain/errors'
 import { getAttribute, setAttribute, setTimes } from '#libs/runtime/native'
@@ -14,7 +14,7 @@ import { markText, parseMark } from '../mark.ts'
 import type { Mark, ObjectDress, ObjectState } from '../target.ts'
 import type { FileCalls } from './file-calls.ts'
 import { isDenied, isRefused } from './file-errors.ts'
-import { type Directory, itself } from './file-root.ts'
+import { type Directory, itself, type Root } from './file-root.ts'
 
 export const markName = 'user.waybill'
 
@@ -161,9 +161,26 @@ export async function prepareDirectory(
     writeMark(path, { job, item: '', generation: 0 })
     return
   }
-  const user = geteuid?.()
-  if (user === undefined || user === 0) return
   const stats = await calls.stat(directory.fd)
-  if ((Number(stats.mode) & 0o300) === 0o300 || Number(stats.uid) !== user || readMark(path)?.job !== job) return
-  await calls.chmod(directory.fd, (Number(stats.mode) & modeBits) | 0o700)
+  if (isShut(path, stats, job)) await calls.chmod(directory.fd, (Number(stats.mode) & modeBits) | 0o700)
+}
+
+/** True for a directory of this job's that its mode lets us not write into. */
+function isShut(path: Bytes, stats: BigIntStats, job: string): boolean {
+  const user = geteuid?.()
+  if (user === undefined || user === 0 || Number(stats.uid) !== user) return false
+  return (Number(stats.mode) & 0o300) !== 0o300 && readMark(path)?.job === job
+}
+
+/** The same for the target's root, which is made with the usual mode: somebody may look on. @returns see PrepareRoot. */
+export async function prepareRoot({ path, calls }: Root, job: string, isNew: boolean): Promise<number | null> {
+  if (isNew) {
+    writeMark(path, { job, item: '', generation: 0 })
+    return null
+  }
+  const stats = await calls.lookAt(path)
+  if (!isShut(path, stats, job)) return null
+  const mode = Number(stats.mode) & modeBits
+  await fs.promises.chmod(path, mode | 0o700)
+  return mode
 }

@@ -48,12 +48,29 @@ export function itself(directory: { readonly path: Bytes }): Bytes {
   return joinPath(directory.path, Buffer.from('.'))
 }
 
+/**
+ * Called before anything is written below the root. `isNew`: it was made just now.
+ * @returns the mode that the root had, when it had to be opened for writing; else null.
+ */
+export type PrepareRoot = (root: Root, isNew: boolean) => Promise<number | null>
+
+export interface MadeRoot {
+  readonly root: Root
+  /** The topmost directory that was not there. */
+  readonly firstMade: string | null
+  /** Mode of a root that could not be written. */
+  readonly shutMode: number | null
+}
+
 export class FileRoot {
   readonly #given: string
+  readonly #prepare: PrepareRoot
   #root: Promise<Root> | null = null
+  #isPrepared = false
 
-  constructor(path: string) {
+  constructor(path: string, prepare: PrepareRoot = () => Promise.resolve(null)) {
     this.#given = path
+    this.#prepare = prepare
   }
 
   /** null while there is no such directory. @throws TARGET_NOT_WRITABLE when something else is there. */
@@ -70,15 +87,18 @@ export class FileRoot {
   /** Makes the directory, and those above it, where needed. @throws TARGET_NOT_WRITABLE, TARGET_FULL. */
   async make(): Promise<Root> {
     // The usual case of a call for every write: it is there, and was looked at.
-    if (this.#root !== null) return this.#root
+    if (this.#root !== null && this.#isPrepared) return this.#root
     return (await this.makeNoting()).root
   }
 
-  /** Like make; `firstMade` is the topmost directory that was not there. */
-  async makeNoting(): Promise<{ readonly root: Root; readonly firstMade: string | null }> {
+  /** Like make, telling what it did. */
+  async makeNoting(): Promise<MadeRoot> {
     try {
       const firstMade = await makeFolder(resolve(this.#given))
-      return { root: await this.#established(), firstMade }
+      const root = await this.#established()
+      const shutMode = await this.#prepare(root, firstMade !== null)
+      this.#isPrepared = true
+      return { root, firstMade, shutMode }
     } catch (error) {
       if (isPresent(error) || isBelowFile(error)) throw this.#notADirectory(error)
       // What is there takes no directory, as /proc does.
@@ -87,8 +107,16 @@ export class FileRoot {
     }
   }
 
-  /** Removes again what makeNoting made, as far as it is empty, from the root upwards. */
-  async unmake(firstMade: string): Promise<void> {
+  /** The root got its final mode: it is prepared again before the next write. */
+  finished(): void {
+    this.#isPrepared = false
+  }
+
+  /** Takes back what makeNoting did: removes what it made, as far as it is empty, from the root upwards. */
+  async unmake({ root, firstMade, shutMode }: MadeRoot): Promise<void> {
+    this.#isPrepared = false
+    if (shutMode !== null) await fs.promises.chmod(root.path, shutMode)
+    if (firstMade === null) return
     this.#root = null
     const last = dirname(resolve(firstMade))
     for (let path = resolve(this.#given); path !== last && path.length > last.length; path = dirname(path)) {

@@ -22,13 +22,13 @@ export class FileSurvey implements TargetSurvey {
   /** Makes the root for the try and removes it again where it was absent. @throws TARGET_NOT_WRITABLE, TARGET_FULL. */
   async probe(signal: AbortSignal): Promise<Probed> {
     throwIfAborted(signal)
-    const { root, firstMade } = await this.#fileRoot.makeNoting()
+    const made = await this.#fileRoot.makeNoting()
     try {
-      return await probeRoot(root, signal)
+      return await probeRoot(made.root, signal)
     } catch (error) {
       throw writeError(error)
     } finally {
-      if (firstMade !== null) await this.#fileRoot.unmake(firstMade)
+      await this.#fileRoot.unmake(made)
     }
   }
 

@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Target } from '../target.ts'
 import { AlignedBuffers } from './aligned-buffers.ts'
+import { prepareRoot } from './file-dress.ts'
 import { fileKeys } from './file-keys.ts'
 import { FileReader } from './file-reader.ts'
 import { FileRoot } from './file-root.ts'
@@ -30,7 +31,7 @@ export interface FileTargetOptions {
 /** Opens nothing yet. @throws INTERNAL for a job name that is no file name. */
 export function openFileTarget(options: FileTargetOptions): Target {
   fileName(options.job)
-  const root = new FileRoot(options.root)
+  const root = new FileRoot(options.root, (made, isNew) => prepareRoot(made, options.job, isNew))
   const buffers = new AlignedBuffers()
   const nextUploadId = options.nextUploadId ?? ((): string => `u${randomBytes(8).toString('hex')}`)
   return {

@@ -161,15 +161,19 @@ export class FileUploads implements TargetUploads {
 
   /**
    * Mode, owner and time of one directory; null when all was set. A directory of somebody else that the tree was moved
-   * into keeps its own (TARGET_EXISTS unless they are equal); where no marks are kept, all count as ours.
+   * into keeps its own (TARGET_EXISTS unless they are equal); where no marks are kept, all count as ours. The root is ours
+   * only when we made it, and keeps its own otherwise without a word: most targets are there before.
    */
   async #finishDirectory(root: Root, entry: DirectoryEntry): Promise<ErrorCode | null> {
     try {
-      placeOf(entry.key)
+      const isRoot = entry.key.length === 0
+      if (!isRoot) placeOf(entry.key)
       const directory = await openDirectoryNow(root, entry.key)
       try {
         const stats = await root.calls.stat(directory.fd)
         const path = itself(directory)
+        if (isRoot && readMark(path)?.job !== this.#job) return null
+        if (isRoot) this.#fileRoot.finished()
         if (this.#abilities.keepsMarks && readMark(path)?.job !== this.#job) {
           const { mode, uid, gid } = entry.attributes
           const isEqual = Number(stats.uid) === uid && Number(stats.gid) === gid
