@@ -87,19 +87,6 @@ export async function checkOpenFiles(): Promise<Check> {
   return check('open files', isEnough ? 'ok' : 'warning', told)
 }
 
-/** Released later than this: a clock before it is wrong, and signatures of requests would be refused. */
-const clockEarliestMs = Date.UTC(2026, 0, 1)
-
-export function checkClock(clock: Clock): Check {
-  const now = clock.now()
-  const isSane = now >= clockEarliestMs
-  return check(
-    'clock',
-    isSane ? 'ok' : 'failure',
-    `${new Date(now).toISOString()}${isSane ? '' : ': this is in the past'}`,
-  )
-}
-
 export function checkSource(name: string, source: Source): Promise<Check> {
   return guarded(`source ${name}`, async () => {
     const { rootIdentity, readView } = await source.describe()
@@ -121,13 +108,26 @@ export function checkTarget(name: string, target: Target, signal: AbortSignal): 
     try {
       const { abilities, findings } = await survey.probe(signal)
       const told = findings.map((code) => (isErrorCode(code) ? `${code}: ${errorCatalogue[code].help}` : code))
-      const isLate = Math.abs(abilities.clockOffsetMs) > clockOffsetMsMax
-      const facts = `writable; ${abilities.kind} ${abilities.server}: ${abilityWords(abilities)}; clock offset ${abilities.clockOffsetMs} ms`
-      const result = isLate || findings.length > 0 ? 'warning' : 'ok'
+      const facts = `writable; ${abilities.kind} ${abilities.server}: ${abilityWords(abilities)}`
+      const result = findings.length > 0 ? 'warning' : 'ok'
       return { ...check(`target ${name}`, result, [facts, ...told].join('; ')), abilities }
     } finally {
       await survey.close()
     }
+  })
+}
+
+/** Our clock beside that of each store that answered; nothing where there was none to compare it with. */
+export function compareClocks(checks: readonly Check[]): readonly Check[] {
+  return checks.flatMap(({ name, abilities }) => {
+    if (abilities?.kind !== 's3') return []
+    const { clockOffsetMs } = abilities
+    const seconds = formatCount(Math.round(Math.abs(clockOffsetMs) / 1000))
+    const told =
+      Math.abs(clockOffsetMs) < 1000
+        ? `within a second of ${name}`
+        : `${seconds} s ${clockOffsetMs > 0 ? 'behind' : 'ahead of'} ${name}`
+    return [check('clock', Math.abs(clockOffsetMs) > clockOffsetMsMax ? 'warning' : 'ok', told)]
   })
 }
 

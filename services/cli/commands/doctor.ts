@@ -4,13 +4,13 @@ import type { ExitCode } from '#libs/domain/report'
 import { reportMembers } from '#libs/report/header'
 import {
   type Check,
-  checkClock,
   checkNode,
   checkOpenFiles,
   checkPlaces,
   checkSource,
   checkStateFolder,
   checkTarget,
+  compareClocks,
   measureSource,
 } from '../checks.ts'
 import { checkCluster } from '../cluster-checks.ts'
@@ -55,16 +55,17 @@ async function checkLocations(input: CommandInput): Promise<readonly Check[]> {
 const marks: Readonly<Record<Check['result'], string>> = { ok: 'ok  ', warning: 'warn', failure: 'FAIL' }
 
 export const doctor: Command = async (input) => {
-  const { settings, terminal, clock } = input
+  const { settings, terminal } = input
   const { version, node, platform } = software()
   const isCluster = isOfCluster(input)
+  const located = await checkLocations(input)
   const checks: readonly Check[] = [
     checkNode(node),
     ...(await checkStateFolder(isCluster ? stateFolderOfCluster(input, '') : stateFolderOf(input))),
-    checkClock(clock),
     await checkOpenFiles(),
     ...(isCluster ? await checkCluster(input) : []),
-    ...(await checkLocations(input)),
+    ...located,
+    ...compareClocks(located),
   ]
   const failures = checks.filter(({ result }) => result === 'failure')
   const exitCode: ExitCode = failures.length > 0 ? 3 : 0
