@@ -4,7 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
-import { isKafkaInstalled, type KafkaPlace, kafkaCommand, readyLine } from '../../scripts/kafka-server.ts'
+import {
+  formatKafka,
+  isKafkaInstalled,
+  type KafkaPlace,
+  kafkaCommand,
+  readyLine,
+  type ScramUser,
+} from '../../scripts/kafka-server.ts'
 import { freePort } from './s3-server.ts'
 
 export interface KafkaCluster {
@@ -28,6 +35,8 @@ export interface KafkaCluster {
 export interface KafkaClusterOptions {
   readonly protocol?: KafkaPlace['protocol']
   readonly settings?: KafkaPlace['settings']
+  /** Passwords that the cluster keeps itself. */
+  readonly scramUsers?: readonly ScramUser[]
 }
 
 /** After a kill the broker looks through its segments, on a busy machine half a minute. */
@@ -98,7 +107,9 @@ export async function startKafkaCluster(options: KafkaClusterOptions = {}): Prom
     process.removeListener('exit', killAtExit)
     rmSync(folder, { recursive: true, force: true })
   }
+  const { scramUsers = [] } = options
   try {
+    if (scramUsers.length > 0) await formatKafka(place, scramUsers)
     await start()
   } catch (error) {
     await stop()
