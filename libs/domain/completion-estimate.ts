@@ -1,4 +1,7 @@
 // When a job will be done: from what is left, what was measured, and what it may take at most. Pure.
+import type { JobRow } from '#schemas/rows'
+import { capOfJob, peakShare } from './rate.ts'
+import { parseTimetable, weekOfLimits } from './timetable.ts'
 
 /** A stretch of time with one cap. */
 export interface CapStretch {
@@ -21,6 +24,26 @@ export interface CompletionFacts {
   readonly caps: readonly CapStretch[]
   /** Length of the timetable, from the first stretch's beginning; null: it does not repeat. */
   readonly repeatsAfterMs: number | null
+}
+
+type Limits = Pick<JobRow, 'throughputBytesPerSecond' | 'throughputTimetable' | 'sourcePeakBytesPerSecond'>
+
+const weekMs = 7 * 86_400_000
+
+/** The cap of a job now and as its timetable will have it. */
+export function capsOf(limits: Limits, nowMs: number): Pick<CompletionFacts, 'caps' | 'repeatsAfterMs'> {
+  const { throughputTimetable: text, sourcePeakBytesPerSecond: peak } = limits
+  const timetable = text === null ? null : parseTimetable(text)
+  if (timetable?.ok !== true) {
+    const { bytesPerSecond } = capOfJob(limits, nowMs)
+    return { caps: bytesPerSecond === null ? [] : [{ fromMs: nowMs, bytesPerSecond }], repeatsAfterMs: null }
+  }
+  const tenth = peak === null ? Number.POSITIVE_INFINITY : Math.floor(peak * peakShare)
+  const caps = weekOfLimits(timetable.value, nowMs).map(({ fromMs, bytesPerSecond }): CapStretch => {
+    const least = Math.min(bytesPerSecond ?? Number.POSITIVE_INFINITY, tenth)
+    return { fromMs, bytesPerSecond: Number.isFinite(least) ? least : null }
+  })
+  return { caps, repeatsAfterMs: weekMs }
 }
 
 /** A longer time than this is no estimate: 100 years. */

@@ -10,6 +10,7 @@ import {
   priority,
   status,
   text,
+  timetable,
   totals,
   whole,
 } from './parts.ts'
@@ -26,6 +27,7 @@ export const migrationRequest = Type.Object(
     source_path: location,
     target_path: location,
     throughput_limit_gb_per_hour: Type.Optional(gigabytesPerHour),
+    throughput_timetable: Type.Optional(timetable),
     max_parallel_workers: Type.Optional(whole('Workers at once, at most.', 1, 10_000)),
     priority: Type.Optional(priority),
     job_id: Type.Optional(jobId),
@@ -124,6 +126,7 @@ export const migration = Type.Object(
     target_path: Type.String(),
     priority,
     throughput_limit_gb_per_hour: orNull(Type.Number()),
+    throughput_timetable: orNull(Type.String()),
     source_peak_gb_per_hour: orNull(Type.Number()),
     max_parallel_workers: orNull(Type.Integer()),
     phase: Type.String({ description: 'What is being done, in one word.' }),
@@ -155,6 +158,7 @@ export const limitsChange = Type.Object(
     throughput_limit_gb_per_hour: Type.Optional(
       Type.Union([gigabytesPerHour, Type.Literal('unlimited')], { description: 'GB an hour, or "unlimited".' }),
     ),
+    throughput_timetable: Type.Optional(timetable),
     source_peak_gb_per_hour: Type.Optional(
       Type.Union([Type.Number({ minimum: 0.01, maximum: 1_000_000_000 }), Type.Literal('unknown')], {
         description: 'GB an hour, or "unknown".',

@@ -50,6 +50,13 @@ export const gigabytesPerHour = Type.Number({
   maximum: 1_000_000_000,
 })
 
+export const timetable = Type.String({
+  description:
+    'Limits by the hour, for example `400GB/h Mon-Fri 08:00-18:00 100GB/h Europe/Berlin`; in place of one limit.',
+  minLength: 8,
+  maxLength: 1000,
+})
+
 export const location = Type.String({
   description:
     "`@connection/relative/path`: a connection of the operator's configuration, and what lies below it. Nothing else names a place.",

@@ -18,7 +18,7 @@ import {
   pendingSight,
   tagOfLimits,
 } from './job-sight.ts'
-import { jobNameOf, orderOf } from './migration-order.ts'
+import { jobNameOf, orderOf, timetableOf } from './migration-order.ts'
 import { positionText } from './position-text.ts'
 import { ApiProblem } from './problems.ts'
 import { waitUntil } from './waiting.ts'
@@ -141,6 +141,7 @@ export const retryMigration = commandOf('retry')
 
 function changedLimits(sight: JobSight, change: LimitsChange): ReturnType<typeof limitsOf> {
   const before = limitsOf(sight)
+  const timetable = timetableOf(change)
   const {
     throughput_limit_gb_per_hour: throughput,
     source_peak_gb_per_hour: peak,
@@ -152,7 +153,7 @@ function changedLimits(sight: JobSight, change: LimitsChange): ReturnType<typeof
   return {
     throughputBytesPerSecond: rate(throughput, before.throughputBytesPerSecond),
     // A limit that is set by hand ends the timetable; who wants one again asks for it.
-    throughputTimetable: throughput === undefined ? before.throughputTimetable : null,
+    throughputTimetable: timetable ?? (throughput === undefined ? before.throughputTimetable : null),
     sourcePeakBytesPerSecond: rate(peak, before.sourcePeakBytesPerSecond),
     workersMax: workers === undefined ? before.workersMax : typeof workers === 'number' ? workers : null,
     priority: priority ?? before.priority,

@@ -1,10 +1,9 @@
 // What the rows say of one migration, and how the API shows it.
 import { createHash } from 'node:crypto'
-import { estimateCompletion } from '#libs/domain/completion-estimate'
+import { capsOf, estimateCompletion } from '#libs/domain/completion-estimate'
 import { failureReasonOf, type JobStatus, statusOf, totalsOf } from '#libs/domain/job-control'
 import { keyOf } from '#libs/domain/keys'
 import { limitOf, phaseOf } from '#libs/domain/phase'
-import { capOfJob } from '#libs/domain/rate'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import type { Migration } from '#schemas/api/migration'
 import type { JobRequest } from '#schemas/records'
@@ -98,15 +97,13 @@ export function completionOf(
   const isListed = row !== undefined && row.pass > 0 && row.lastPage !== null
   if (!isListed && expectedBytes === 0) return null
   const total = isListed ? bytesToMove(tally) : Math.max(bytesToMove(tally), expectedBytes)
-  const { bytesPerSecond } = capOfJob(limitsOf(sight), nowMs)
   return isoOrNull(
     estimateCompletion({
       nowMs,
       leftBytes: Math.max(0, total - tally.bytesTransferred),
       leftToVerifyBytes: Math.max(0, total - tally.bytesVerified),
       measuredBytesPerSecond: measured,
-      caps: bytesPerSecond === null ? [] : [{ fromMs: nowMs, bytesPerSecond }],
-      repeatsAfterMs: null,
+      ...capsOf(limitsOf(sight), nowMs),
     }),
   )
 }
@@ -137,10 +134,11 @@ export function briefOf(sight: JobSight, nowMs: number, measured: number | null)
 
 export function migrationOf(sight: JobSight, nowMs: number, measured: number | null): Migration {
   const { row, tally, listing, rate } = sight
-  const { throughputBytesPerSecond, sourcePeakBytesPerSecond, workersMax } = limitsOf(sight)
+  const { throughputBytesPerSecond, throughputTimetable, sourcePeakBytesPerSecond, workersMax } = limitsOf(sight)
   return {
     ...briefOf(sight, nowMs, measured),
     throughput_limit_gb_per_hour: gigabytesPerHourOf(throughputBytesPerSecond),
+    throughput_timetable: throughputTimetable,
     source_peak_gb_per_hour: gigabytesPerHourOf(sourcePeakBytesPerSecond),
     max_parallel_workers: workersMax,
     phase: row === undefined ? 'requested' : phaseOf(row, listing, tally),

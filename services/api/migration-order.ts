@@ -10,6 +10,7 @@ import {
   tagProblem,
 } from '#libs/domain/object-options'
 import { compileSelection } from '#libs/domain/selection'
+import { parseTimetable } from '#libs/domain/timetable'
 import { type ConnectionPlace, escapeProblem, placeNamed, placesOverlap } from '#libs/runtime/connection-places'
 import type { MigrationRequest } from '#schemas/api/migration'
 import type { JobRequest } from '#schemas/records'
@@ -82,6 +83,19 @@ function modifiedAfterMs({ modified_after: text }: MigrationRequest): number | n
   return Number.isSafeInteger(ms) ? ms : conflict('/modified_after', 'it is no time')
 }
 
+/** Limits by the hour stand in place of one limit. */
+export function timetableOf(body: {
+  readonly throughput_timetable?: string
+  readonly throughput_limit_gb_per_hour?: number | string
+}): string | null {
+  const text = body.throughput_timetable
+  if (text === undefined) return null
+  if (body.throughput_limit_gb_per_hour !== undefined)
+    conflict('/throughput_timetable', 'it stands in place of throughput_limit_gb_per_hour')
+  const timetable = parseTimetable(text)
+  return timetable.ok ? text : conflict('/throughput_timetable', timetable.problem)
+}
+
 function requestOf(body: MigrationRequest, source: ConnectionPlace, target: ConnectionPlace): JobRequest {
   const { throughput_limit_gb_per_hour: limit, source_peak_gb_per_hour: peak } = body
   const [minimum, maximum] = [body.min_size_bytes ?? null, body.max_size_bytes ?? null]
@@ -105,7 +119,7 @@ function requestOf(body: MigrationRequest, source: ConnectionPlace, target: Conn
     samplePercent: samplePercentOf(body),
     reconcile: body.reconcile ?? 'listing',
     throughputBytesPerSecond: limit === undefined ? null : bytesPerSecondOf(limit),
-    throughputTimetable: null,
+    throughputTimetable: timetableOf(body),
     sourcePeakBytesPerSecond: peak === undefined ? null : bytesPerSecondOf(peak),
     workersMax: body.max_parallel_workers ?? null,
     priority: body.priority ?? 'normal',

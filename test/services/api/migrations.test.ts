@@ -37,17 +37,22 @@ test('GET /migrations/{job_id} has the nine fields that were asked for, before a
   await world.accept('shown')
   const accepted = await world.call('/migrations/shown')
   for (const answer of [pending, accepted]) {
-    assert.deepEqual(Object.keys(answer.body).slice(0, 9).sort(), [
-      'bytes_transferred',
-      'bytes_verified',
-      'chunks_complete',
-      'chunks_total',
-      'estimated_completion_at',
-      'job_id',
-      'last_failure_reason',
-      'status',
-      'total_bytes',
-    ])
+    assert.deepEqual(
+      Object.keys(answer.body)
+        .slice(0, 9)
+        .sort((a, b) => a.localeCompare(b)),
+      [
+        'bytes_transferred',
+        'bytes_verified',
+        'chunks_complete',
+        'chunks_total',
+        'estimated_completion_at',
+        'job_id',
+        'last_failure_reason',
+        'status',
+        'total_bytes',
+      ],
+    )
     assert.equal(answer.body.status, 'pending')
     assert.equal(answer.body.throughput_limit_gb_per_hour, 400)
   }
