@@ -114,7 +114,6 @@ export const errorCatalogue = {
   CLAIM_LOST: entry('again', 'Another process took this partition over; what this one does for it counts no more.'),
   CANCELLED: entry('item', 'The job was cancelled before this item was done.'),
   TAKEOVERS_EXHAUSTED: entry('item', 'Twenty workers were lost while they worked on this chunk.'),
-  RELISTS_EXHAUSTED: entry('item', 'The item was corrected three times and failed again.'),
   // log, store, state
   LOG_DAMAGED: entry('never', 'The event log is damaged before its end. Restore the named segment from a copy.'),
   LOG_FULL: entry('pause', 'The disk of the state folder is full. Make space and run the same command again.'),

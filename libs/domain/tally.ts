@@ -232,6 +232,17 @@ export function addCode(tally: TallyRow, code: string, times = 1): TallyRow {
   return { ...tally, codes }
 }
 
+type Codes = TallyRow['codes']
+
+/** What was counted since `before`, codes that were not left out. */
+export function codesSince(codes: Codes, before: Codes): Codes {
+  const earlier = new Map(before.map(({ code, count }) => [code, count]))
+  return codes.flatMap(({ code, count }) => {
+    const since = count - (earlier.get(code) ?? 0)
+    return since > 0 ? [{ code, count: since }] : []
+  })
+}
+
 /** Items and bytes without a final outcome. */
 export function pendingOf(tally: TallyRow): { readonly items: number; readonly bytes: number } {
   return finalOutcomes.reduce(

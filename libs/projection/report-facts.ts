@@ -2,6 +2,7 @@
 import { keyOf } from '#libs/domain/keys'
 import type { PassState } from '#libs/domain/report'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
+import { codesSince } from '#libs/domain/tally'
 import type { EventLog } from '#libs/log/event-log'
 import { type ReportFacts, reportMembers } from '#libs/report/header'
 import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
@@ -47,9 +48,8 @@ function reconciliationOf(job: JobRow, listing: ListingRow): ReportFacts['reconc
 
 /** What was found since the pass before ended; what the probe said of the target counts once. */
 function findingsOf(job: JobRow, tally: TallyRow): Record<string, number> {
-  const before = new Map(job.codesBefore.map(({ code, count }) => [code, count]))
-  const since = tally.codes.map(({ code, count }) => [code, count - (before.get(code) ?? 0)] as const)
-  const findings: Record<string, number> = Object.fromEntries(since.filter(([, count]) => count > 0))
+  const since = codesSince(tally.codes, job.codesBefore)
+  const findings: Record<string, number> = Object.fromEntries(since.map(({ code, count }) => [code, count]))
   for (const code of job.findings) findings[code] = (findings[code] ?? 0) + 1
   return findings
 }

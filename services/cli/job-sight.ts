@@ -4,7 +4,7 @@ import { showText } from '#libs/domain/name-text'
 import { formatCount, formatRate, formatShare, formatSize } from '#libs/domain/quantity'
 import { outcomes } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
-import { pendingOf } from '#libs/domain/tally'
+import { codesSince, pendingOf } from '#libs/domain/tally'
 import type { JobRow, TallyRow } from '#schemas/rows'
 import type { JobView } from '../embedded/job-view.ts'
 import { passStateOf } from '../embedded/report-again.ts'
@@ -40,6 +40,11 @@ function totalsOf(tally: TallyRow): Readonly<Record<string, { readonly items: nu
 const provenItems = ({ verified, already_there: there }: TallyRow): number => verified.items + there.items
 const provenBytes = ({ verified, already_there: there }: TallyRow): number => verified.bytes + there.bytes
 
+/** Those of the newest pass. */
+function findingsOf({ row, tally }: JobSight): TallyRow['codes'] {
+  return codesSince(tally.codes, row?.codesBefore ?? [])
+}
+
 export function sightObject(sight: JobSight): object {
   const { job, row, tally, asOf } = sight
   return {
@@ -61,7 +66,7 @@ export function sightObject(sight: JobSight): object {
     target_bytes_written: tally.targetBytesWritten,
     target_bytes_read: tally.targetBytesRead,
     throughput_bytes_per_second: row?.throughputBytesPerSecond ?? null,
-    findings: Object.fromEntries(tally.codes.map(({ code, count }) => [code, count])),
+    findings: Object.fromEntries(findingsOf(sight).map(({ code, count }) => [code, count])),
   }
 }
 
@@ -95,7 +100,7 @@ export function showLines(sight: JobSight, more: readonly string[], next: string
         ` ${name.replaceAll('_', ' ').padEnd(14)}${formatCount(items)} items, ${formatSize(size)}`,
     )
   const limit = row?.throughputBytesPerSecond ?? null
-  const findings = tally.codes.map(({ code, count }) => `${code} ${formatCount(count)}`)
+  const findings = findingsOf(sight).map(({ code, count }) => `${code} ${formatCount(count)}`)
   const reason = row === undefined || row.control === 'running' ? '' : `: ${showText(row.controlReason)}`
   return [
     `${sight.job}: ${stateWord(sight)}${reason}`,

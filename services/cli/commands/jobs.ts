@@ -27,6 +27,7 @@ export const jobsList: Command = async (input) => {
   if (isOfCluster(input)) return clusterJobsList(input)
   const { settings, terminal } = input
   const stateFolder = stateFolderOf(input)
+  // At rest a job's own store says all, some 10 ms for each; of a job that another process works on the log is folded.
   const sights: (JobSight | Unreadable)[] = []
   for (const job of await listJobs(stateFolder)) {
     // One job whose state is broken must not hide the others.

@@ -83,7 +83,7 @@ export function sampleLeaves(): readonly ReportLeaf[] {
     }),
     leafOf('archive/gone.txt', { outcome: 'missing', code: 'TARGET_MISSING' }),
     leafOf('archive/locked', { ...proofless, outcome: 'failed', code: 'SOURCE_UNREADABLE' }),
-    leafOf('archive/moving.log', { ...proofless, outcome: 'changed', code: 'RELISTS_EXHAUSTED' }),
+    leafOf('archive/moving.log', { ...proofless, outcome: 'changed', code: 'SOURCE_CHANGED' }),
     leafOf('archive/there.txt', { outcome: 'already_there' }),
     leafOf('archive/unread.bin', { outcome: 'unverifiable', code: 'TARGET_UNREADABLE' }),
     leafOf('archive/pipe', { ...proofless, kind: 'special', size: 0, outcome: 'skipped', code: 'SPECIAL_FILE' }),
