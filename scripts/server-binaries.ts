@@ -16,7 +16,7 @@ const modules: Readonly<Record<S3ServerKind, string>> = {
 export const serversFolder = join(import.meta.dirname, '..', '.servers')
 const binFolder = join(serversFolder, 'bin')
 
-export function binaryOf(kind: S3ServerKind): string {
+function binaryOf(kind: S3ServerKind): string {
   return join(binFolder, kind)
 }
 

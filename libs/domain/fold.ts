@@ -44,7 +44,7 @@ const topicOf: Readonly<Record<WaybillEvent['type'], Topic | 'any'>> = {
   WorkerReported: 'rates',
 }
 
-export function topicOfEvent(event: WaybillEvent, topic: Topic): Topic {
+function topicOfEvent(event: WaybillEvent, topic: Topic): Topic {
   const own = topicOf[event.type]
   return own === 'any' ? topic : own
 }

@@ -20,7 +20,7 @@ export type Token =
   | { readonly kind: 'segments' }
   | { readonly kind: 'segments_inner' }
 
-export const globCharactersMax = 4096
+const globCharactersMax = 4096
 const choicesMax = 256
 
 const segmentTokens: readonly Token[] = [{ kind: 'segments' }, { kind: 'segments_inner' }]

@@ -24,7 +24,7 @@ export const noObjectOptions: ObjectOptions = {
 }
 
 /** Metadata that every object carries anyway; all names that begin with `waybill` are ours too. */
-export const ownMetadata: readonly string[] = ['gid', 'mode', 'mtime', 'uid']
+const ownMetadata: readonly string[] = ['gid', 'mode', 'mtime', 'uid']
 
 export const encryptions = ['AES256', 'aws:kms', 'aws:kms:dsse'] as const
 /** Objects of these classes cannot be read before they are restored, so nothing could be proven. */

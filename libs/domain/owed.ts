@@ -5,7 +5,7 @@ import type { OwedCorrection, OwedRow } from '#schemas/rows'
 import { keyOf } from './keys.ts'
 import { changeTally, type Rows } from './rows.ts'
 
-export type OwedSource = keyof OwedRow
+type OwedSource = keyof OwedRow
 
 const nothingOwed: OwedRow = { proven: null, listed: null }
 

@@ -74,7 +74,7 @@ export interface Verdict {
   readonly exitCode: ExitCode
 }
 
-export interface PassSum {
+interface PassSum {
   readonly state: PassState
   readonly totals: Totals
   /** What the listing named; counted apart from the totals, so that the two can be compared. */

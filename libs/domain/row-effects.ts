@@ -62,7 +62,7 @@ function owedByChunk(chunk: string, row: ChunkRow): Map<string, OwedCorrection> 
   )
 }
 
-export function placeOfUpload(row: UploadRow, generation: number): Place {
+function placeOfUpload(row: UploadRow, generation: number): Place {
   return {
     form: 'upload',
     chunk: row.firstChunk,

@@ -38,7 +38,7 @@ interface CompiledRule {
   readonly glob: Glob
 }
 
-export const rulesMax = 10_000
+const rulesMax = 10_000
 const slash = 0x2f
 const backslash = 0x5c
 const replacementCharacter = 0xfffd

@@ -35,12 +35,12 @@ export async function lastWalkedItem(context: ItemContext, pass: number): Promis
   return null
 }
 
-export interface WalkedPage {
+interface WalkedPage {
   readonly event: EventOf<'ItemsListed'>
   readonly items: readonly CurrentItem[]
 }
 
-export async function* walkPages(context: ItemContext, pass: number, firstPage = 0): AsyncGenerator<WalkedPage> {
+async function* walkPages(context: ItemContext, pass: number, firstPage = 0): AsyncGenerator<WalkedPage> {
   for await (const page of walkedPages(context, pass, firstPage)) {
     const event = await readPage(context, { pass, page })
     if (event !== null) yield { event, items: await currentItems(context, event) }

@@ -48,7 +48,7 @@ export interface ReportSignature {
 }
 
 /** Counts item lines by outcome. */
-export interface TotalsCount {
+interface TotalsCount {
   add(leaf: ReportLeaf): void
   totals(): Totals
 }
@@ -76,7 +76,7 @@ export function makeVerdict(facts: ReportFacts, totals: Totals): ReportVerdict {
   return { type: 'verdict', status, sentence, exit_code: exitCode }
 }
 
-export interface FooterFacts {
+interface FooterFacts {
   readonly totals: Totals
   readonly root: Buffer
   readonly digest: Buffer
@@ -111,7 +111,7 @@ export function makeSignature(footerLine: Buffer, key: SigningKey): ReportSignat
   }
 }
 
-export interface SignatureCheck {
+interface SignatureCheck {
   readonly line: Buffer
   readonly value: unknown
   readonly footer: ReportFooter

@@ -26,7 +26,7 @@ export interface PublicKey {
 }
 
 const keyFileBytesMax = 64 * 1024
-export const signatureBytes = 64
+const signatureBytes = 64
 
 function publicKeyOf(key: KeyObject): PublicKey {
   const der = key.export({ type: 'spki', format: 'der' })

@@ -20,7 +20,7 @@ const needsEscape = (name: Buffer): boolean =>
   name.includes(backslash) || name.includes(lineEnd) || name.includes(carriageReturn)
 
 /** A line of either file: `before` and two blanks, then the name as GNU writes it. */
-export function sumsLine(before: string, name: Buffer): Buffer {
+function sumsLine(before: string, name: Buffer): Buffer {
   if (!needsEscape(name)) return Buffer.concat([Buffer.from(`${before}  `), name, Buffer.of(lineEnd)])
   const escaped = name.toString('latin1').replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
   return Buffer.concat([Buffer.from(`\\${before}  `), Buffer.from(escaped, 'latin1'), Buffer.of(lineEnd)])

@@ -8,7 +8,7 @@ const widthMax = 100
 const widthMin = 40
 
 /** Lines of at most `width` characters; words are not split. */
-export function wrapText(text: string, width: number, indent: string): readonly string[] {
+function wrapText(text: string, width: number, indent: string): readonly string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {

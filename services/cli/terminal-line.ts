@@ -36,7 +36,7 @@ function cut(line: Line, columns: number): Line {
   })
 }
 
-export function renderLine(line: Line, style: { readonly columns: number; readonly hasColor: boolean }): string {
+function renderLine(line: Line, style: { readonly columns: number; readonly hasColor: boolean }): string {
   return cut(line, style.columns)
     .map((each) => paint(each, style.hasColor))
     .join('')

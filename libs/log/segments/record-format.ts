@@ -19,7 +19,7 @@ import { keyBytesMax, recordBytesMax as valueBytesMax } from '#libs/log/record-r
 import type { Topic } from '#schemas/events'
 import { storedTopics, topicNumber } from './partition-table.ts'
 
-export const recordHeadBytes = 32
+const recordHeadBytes = 32
 export const recordBytesMax = recordHeadBytes + keyBytesMax + valueBytesMax
 const isNull = 1
 const isFirstOfWrite = 2

@@ -83,7 +83,7 @@ export const pooledCalls: FileCalls = {
   readLink: (path) => fs.promises.readlink(path, asBuffer),
 }
 
-export const inlineCalls: FileCalls = {
+const inlineCalls: FileCalls = {
   open: (path, flags, mode) => fs.openSync(path, flags, mode),
   close: (fd) => {
     fs.closeSync(fd)

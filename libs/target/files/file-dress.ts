@@ -16,7 +16,7 @@ import type { FileCalls } from './file-calls.ts'
 import { isDenied, isRefused } from './file-errors.ts'
 import { type Directory, itself, type Root } from './file-root.ts'
 
-export const markName = 'user.waybill'
+const markName = 'user.waybill'
 
 export function sealOf(stats: BigIntStats): string {
   return `${stats.ino}:${stats.birthtimeNs}`

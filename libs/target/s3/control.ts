@@ -106,7 +106,7 @@ function isCredentialError(error: Error): boolean {
 }
 
 /** Whatever the SDK throws as ours; anything unknown is thrown on as it is. */
-export function controlError(error: unknown): unknown {
+function controlError(error: unknown): unknown {
   if (error instanceof WaybillError) return error
   if (error instanceof S3ServiceException) {
     const status = error.$metadata.httpStatusCode ?? 0

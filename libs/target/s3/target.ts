@@ -16,7 +16,7 @@ import { openWriter, type RoleContext } from './writer.ts'
 const correctedFromMs = 60_000
 
 /** The prefix with its closing slash. @throws WaybillError CONFIG_INVALID for segments that stores change or refuse. */
-export function closedPrefix(prefix: string): string {
+function closedPrefix(prefix: string): string {
   const closed = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
   const segments = closed.split('/').slice(0, -1)
   const isOdd = segments.some((segment) => segment === '' || segment === '.' || segment === '..')

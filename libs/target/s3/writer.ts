@@ -43,7 +43,7 @@ export interface RoleContext {
 }
 
 /** The tag of a write. A store that names none cannot be conditioned later: better to fail now. */
-export function tagOf(answer: Answer): string {
+function tagOf(answer: Answer): string {
   const tag = headerText(answer, 'etag')
   if (tag === null) throw new WaybillError('TARGET_WRITE_ERROR', { reason: 'answer without ETag' })
   return tag
