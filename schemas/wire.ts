@@ -166,3 +166,14 @@ export function decodeEvent(wire: Buffer): WaybillEvent {
     throw new WireError(`${type} does not decode`, { cause })
   }
 }
+
+/** The event, or null for a record that is poison: for those who read past the fold, which tells of it. */
+export function eventIn(record: { readonly value: Buffer | null }): WaybillEvent | null {
+  if (record.value === null) return null
+  try {
+    return decodeEvent(record.value)
+  } catch (error) {
+    if (error instanceof WireError) return null
+    throw error
+  }
+}

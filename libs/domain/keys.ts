@@ -156,6 +156,35 @@ export function kindOf(key: string): RowKind {
   return key.slice(0, key.indexOf('/')) as RowKind
 }
 
+/** The job that a row belongs to; empty for rows of partitions, workers and sources. */
+export function jobOfRowKey(key: string): string {
+  const [kind, first = '', second = ''] = key.split('/')
+  switch (kind as RowKind) {
+    case 'job':
+    case 'listing':
+    case 'page':
+    case 'chunk':
+    case 'upload':
+    case 'item':
+    case 'owed':
+    case 'tally':
+    case 'unplanned':
+    case 'sealable':
+    case 'poison':
+    case 'request':
+      return first
+    case 'leasable':
+    case 'verifiable':
+      return second
+    case 'partition':
+    case 'load':
+    case 'report':
+    case 'grant':
+    case 'rate':
+      return ''
+  }
+}
+
 /** What a chunk row's key says: `chunk/JOB/pass.page.n`. */
 export function parseChunkKey(key: string): { readonly job: string; readonly chunk: string } {
   const [, job = '', order = ''] = key.split('/')

@@ -5,7 +5,7 @@ import { type EventLog, partitionId } from '#libs/log/event-log'
 import { type EventOf, isEvent, type WaybillEvent } from '#schemas/events'
 import type { Place, Proof } from '#schemas/records'
 import type { ChunkRow } from '#schemas/rows'
-import { decodeEvent } from '#schemas/wire'
+import { decodeEvent, eventIn } from '#schemas/wire'
 import type { ItemContext } from './item-reader.ts'
 
 /** The reading at a position; null when no reading stands there. */
@@ -91,7 +91,7 @@ async function stretchesOf(log: EventLog, chunks: readonly PlacedChunk[]): Promi
 
 /** All events of the chunks, in the order of each partition. Reads the log from their planning on. */
 export async function readChunkEvents(
-  { log }: ItemContext,
+  { log, job }: ItemContext,
   chunks: readonly PlacedChunk[],
   signal: AbortSignal,
 ): Promise<readonly PlacedEvent[]> {
@@ -100,7 +100,8 @@ export async function readChunkEvents(
   const events: PlacedEvent[] = []
   await readStretches(log, 'chunks', stretches, signal, (placed) => {
     const { event } = placed
-    if ('chunk' in event && wanted.has(event.chunk)) events.push(placed)
+    // Jobs count their chunks alike.
+    if ('chunk' in event && event.job === job && wanted.has(event.chunk)) events.push(placed)
   })
   return events
 }
@@ -140,7 +141,7 @@ async function readStretches(
     for (const { topic: of, partition, position, value } of records) {
       const stretch = of === topic ? stretches.get(partition) : undefined
       if (stretch === undefined) continue
-      const event = position < stretch.to && value !== null ? decodeEvent(value) : null
+      const event = position < stretch.to ? eventIn({ value }) : null
       if (event !== null && isItemEvent(event)) take({ topic, partition, position, event })
       if (position >= stretch.to - 1) open.delete(partition)
     }

@@ -2,14 +2,16 @@
 // the same one. Positions are left out, since an export of the log or a duplicate in it moves them.
 import { createHash } from 'node:crypto'
 import { undigestedKinds } from '#libs/domain/fold'
-import { kindOf, poisonPrefixOf } from '#libs/domain/keys'
-import type { StateStore } from '#libs/store/state-store'
+import { jobOfRowKey, kindOf, poisonPrefixOf, rangeOf } from '#libs/domain/keys'
+import type { StateStore, StoreRow } from '#libs/store/state-store'
 import { decodeRow } from '#schemas/row-wire'
 import { type RowKind, rowRecords } from '#schemas/rows'
 
 const rowsAtOnce = 1_000
+type KeyRange = { readonly from: string; readonly to: string }
+const byText = (a: string, b: string): number => (a < b ? -1 : 1)
 /** All keys are printable ASCII. */
-const everyKey = { from: ' ', to: '\x7f' } as const
+const everyKey: KeyRange = { from: ' ', to: '\x7f' }
 
 const isPosition = (name: string): boolean => name === 'position' || name.endsWith('At')
 
@@ -36,18 +38,23 @@ export function digestLine(key: string, value: Buffer): string | null {
   return `${keyText(key, kind)} ${textOf(decodeRow(kind, value))}\n`
 }
 
-/** The lines that the digest is made of, in the order of keys. */
-export async function* digestLines(store: StateStore): AsyncGenerator<string> {
-  let from: string = everyKey.from
+/** The rows in the order of keys, a thousand at a time. */
+async function* rowsOf(store: StateStore, range: KeyRange): AsyncGenerator<StoreRow> {
+  let { from } = range
   for (;;) {
-    const rows = await store.range({ from, to: everyKey.to, limit: rowsAtOnce })
-    for (const { key, value } of rows) {
-      const line = digestLine(key, value)
-      if (line !== null) yield line
-    }
+    const rows = await store.range({ from, to: range.to, limit: rowsAtOnce })
+    yield* rows
     const last = rows.at(-1)
     if (last === undefined || rows.length < rowsAtOnce) return
     from = `${last.key}\u0000`
+  }
+}
+
+/** The lines that the digest is made of, in the order of keys. */
+export async function* digestLines(store: StateStore): AsyncGenerator<string> {
+  for await (const { key, value } of rowsOf(store, everyKey)) {
+    const line = digestLine(key, value)
+    if (line !== null) yield line
   }
 }
 
@@ -55,5 +62,25 @@ export async function* digestLines(store: StateStore): AsyncGenerator<string> {
 export async function stateDigest(store: StateStore): Promise<string> {
   const hash = createHash('sha256')
   for await (const line of digestLines(store)) hash.update(line)
+  return hash.digest('hex')
+}
+
+/** Kinds whose keys begin with a partition; their lists are short. */
+const kindsByPartition: ReadonlySet<RowKind> = new Set<RowKind>(['leasable', 'verifiable'])
+
+/**
+ * SHA-256 in hex over the rows of one job: the same whether its log holds other jobs or not. Claims and loads of partitions
+ * are no rows of a job. The store must not change meanwhile.
+ */
+export async function jobDigest(store: StateStore, job: string): Promise<string> {
+  const hash = createHash('sha256')
+  for (const kind of Object.keys(rowRecords).sort(byText)) {
+    // A job's only row of a kind has a key that ends with its name.
+    const range = kindsByPartition.has(kind as RowKind) ? rangeOf(`${kind}/`) : rangeOf(`${kind}/${job}`)
+    for await (const { key, value } of rowsOf(store, range)) {
+      const line = jobOfRowKey(key) === job ? digestLine(key, value) : null
+      if (line !== null) hash.update(line)
+    }
+  }
   return hash.digest('hex')
 }

@@ -3,13 +3,15 @@
 import { join } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import type { ObjectOptions } from '#libs/domain/object-options'
-import type { EventLog } from '#libs/log/event-log'
+import type { EventLog, LogRecord } from '#libs/log/event-log'
 import type { KafkaAddress } from '#libs/log/kafka/kafka-client'
 import { findingLine, type TopicFinding } from '#libs/log/kafka/topic-settings'
 import type { TopicIds } from '#libs/log/kafka/topic-table'
 import type { OpenTopicPlan } from '#libs/log/kafka/topics'
 import type { GroupRole, Membership } from '#libs/log/membership'
+import type { PartitionCounts } from '#libs/log/record-rules'
 import type { SchemaFinding } from '#libs/log/registry/schema-check'
+import { exportRecords, storedPartitionCounts } from '#libs/log/segments/exported-log'
 import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { soleMembership } from '#libs/log/sole-membership'
 import { openFileSource } from '#libs/source/files/file-source'
@@ -95,17 +97,28 @@ async function openBareTarget(place: Place, job: string, access: S3Access): Prom
   })
 }
 
-/** An embedded log has one partition a topic: one process owns all of them. */
-const partitionCounts = { jobs: 1, listings: 1, chunks: 1, rates: 1 } as const
+/** An embedded log has one partition a topic: one process owns all of them. A copy has those of the log it came from. */
+async function embeddedCounts(folder: string): Promise<PartitionCounts> {
+  return (await storedPartitionCounts(folder)) ?? { jobs: 1, listings: 1, chunks: 1, rates: 1 }
+}
 
 /** Throws LOG_DAMAGED, LOG_NEWER, LOG_FULL. */
-export function openEmbeddedLog(folder: string): Promise<EventLog> {
-  return openSegmentLog({ folder, partitionCounts })
+export async function openEmbeddedLog(folder: string): Promise<EventLog> {
+  return openSegmentLog({ folder, partitionCounts: await embeddedCounts(folder) })
 }
 
 /** The log of a job that another process may be writing. */
-export function openLogToRead(folder: string, clock: Clock): Promise<EventLog> {
-  return openSegmentLog({ folder, partitionCounts, isReadOnly: true, clock })
+export async function openLogToRead(folder: string, clock: Clock): Promise<EventLog> {
+  return openSegmentLog({ folder, partitionCounts: await embeddedCounts(folder), isReadOnly: true, clock })
+}
+
+/** Writes records of another log into a new one, which keeps their places. Returns how many. Throws LOG_FULL, LOG_WRITE_ERROR. */
+export function writeCopiedLog(
+  folder: string,
+  partitionCounts: PartitionCounts,
+  records: AsyncIterable<LogRecord>,
+): Promise<number> {
+  return exportRecords({ folder, partitionCounts, records })
 }
 
 /** Throws STORE_DAMAGED, STORE_FULL. */

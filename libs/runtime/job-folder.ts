@@ -1,11 +1,12 @@
 // The state of one job on this machine: a folder with its lock, its log and its store. The kernel holds the lock, so it
 // goes with the process; the store is apart from it and may be moved aside and rebuilt from the log.
 import { closeSync, openSync } from 'node:fs'
-import { access, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { access, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, WaybillError } from '#libs/domain/errors'
+import { isJobName } from '#libs/domain/job-name'
 import type { EventLog } from '#libs/log/event-log'
 import type { StateStore } from '#libs/store/state-store'
 import { moveStoreAside, openEmbeddedLog, openEmbeddedStore, openLogToRead } from './adapters.ts'
@@ -74,10 +75,15 @@ async function openBoth(folder: string): Promise<Omit<JobFolder, 'close'>> {
 }
 
 /**
- * Opens a job's state for work, making it when it is new. Throws JOB_HELD, LOG_DAMAGED (with segment and byte),
+ * Opens a job's state for work, making it when it is new. Throws JOB_HELD, JOB_COPIED, LOG_DAMAGED (with segment and byte),
  * LOG_NEWER, LOG_FULL, STATE_NOT_WRITABLE, STORE_FULL.
  */
 export async function openJobFolder(folder: string): Promise<JobFolder> {
+  if (await isCopyOfJob(folder)) throw new WaybillError('JOB_COPIED', { folder })
+  return openHeld(folder)
+}
+
+async function openHeld(folder: string): Promise<JobFolder> {
   await makeFolder(folder, 0o700).catch((error: unknown) => {
     throw folderError(folder, error)
   })
@@ -110,10 +116,11 @@ export function discardStore(folder: string): Promise<string | null> {
 export async function openJobToLook(
   folder: string,
   clock: Clock,
-): Promise<JobFolder & { readonly isHeldElsewhere: boolean }> {
+): Promise<JobFolder & { readonly isHeldElsewhere: boolean; readonly isCopy: boolean }> {
   if (!(await hasJob(folder))) throw new WaybillError('JOB_UNKNOWN', { folder })
+  const isCopy = await isCopyOfJob(folder)
   try {
-    return { ...(await openJobFolder(folder)), isHeldElsewhere: false }
+    return { ...(await openHeld(folder)), isHeldElsewhere: false, isCopy }
   } catch (error) {
     if (codeOf(error) !== 'JOB_HELD') throw error
   }
@@ -125,6 +132,7 @@ export async function openJobToLook(
     store,
     movedAside: null,
     isHeldElsewhere: true,
+    isCopy,
     async close() {
       await store.close()
       await log.close()
@@ -179,12 +187,60 @@ export async function openRebuildFolder(folder: string): Promise<RebuildFolder> 
   }
 }
 
-export async function hasJob(folder: string): Promise<boolean> {
+async function isThere(path: string): Promise<boolean> {
   try {
-    await access(logFolder(folder))
+    await access(path)
     return true
   } catch {
     return false
+  }
+}
+
+export function hasJob(folder: string): Promise<boolean> {
+  return isThere(logFolder(folder))
+}
+
+const copyFile = (folder: string): string => join(folder, 'copy.json')
+
+/** The job was copied out of the log of a cluster: it is there to be looked at, and goes on elsewhere. */
+function isCopyOfJob(folder: string): Promise<boolean> {
+  return isThere(copyFile(folder))
+}
+
+/** What a copy is of, for those who find it. */
+export interface JobCopy {
+  readonly job: string
+  /** ms since 1970 */
+  readonly copiedAt: number
+  readonly software: string
+  readonly records: number
+  /** Next position of each partition of the log when the copy was begun. */
+  readonly ends: Readonly<Record<string, number>>
+}
+
+/**
+ * Makes a job folder that is a copy: all of it or nothing. `write` fills the folder of its log and says what it wrote.
+ * @returns the folder. @throws WaybillError USAGE when there is something of this name, STATE_NOT_WRITABLE, what `write` throws
+ */
+export async function makeJobCopy(
+  stateFolder: string,
+  job: string,
+  write: (logFolder: string) => Promise<JobCopy>,
+): Promise<{ readonly folder: string; readonly copy: JobCopy }> {
+  const folder = join(stateFolder, job)
+  if (await isThere(folder)) throw new WaybillError('USAGE', { problem: `${folder} is there already` })
+  // A name that no job can have.
+  const begun = join(stateFolder, `.${job}.part`)
+  try {
+    await rm(begun, { recursive: true, force: true })
+    await makeFolder(begun, 0o700)
+    const copy = await write(logFolder(begun))
+    await writeFile(copyFile(begun), `${JSON.stringify(copy, undefined, 2)}\n`, { mode: 0o600 })
+    await rename(begun, folder)
+    return { folder, copy }
+  } catch (error) {
+    await rm(begun, { recursive: true, force: true })
+    throw error instanceof WaybillError ? error : folderError(folder, error)
   }
 }
 
@@ -194,6 +250,8 @@ export async function listJobs(stateFolder: string): Promise<readonly string[]> 
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
   })
-  const found = await Promise.all(names.map(async (name) => ((await hasJob(join(stateFolder, name))) ? [name] : [])))
+  const found = await Promise.all(
+    names.filter(isJobName).map(async (name) => ((await hasJob(join(stateFolder, name))) ? [name] : [])),
+  )
   return found.flat().sort((a, b) => (a < b ? -1 : 1))
 }

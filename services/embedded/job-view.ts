@@ -54,8 +54,8 @@ export async function openJobView(place: JobPlace): Promise<JobView> {
     try {
       const { rows, positions } = await foldFolder(folder, signal)
       const row = await rows.get(keyOf.job(job))
-      const { log, isHeldElsewhere, close } = folder
-      return { job, row, rows, log, hasOwnLog: true, isHeldElsewhere, positions, close }
+      const { log, isHeldElsewhere, isCopy, close } = folder
+      return { job, row, rows, log, hasOwnLog: !isCopy, isHeldElsewhere, positions, close }
     } catch (error) {
       await folder.close()
       if (codeOf(error) !== 'STORE_DAMAGED' || tries > 1 || folder.isHeldElsewhere) throw error

@@ -13,7 +13,7 @@ import type { Sink } from '#libs/report/output'
 import { type WrittenReport, writeReport } from '#libs/report/write'
 import { topics } from '#schemas/events'
 import type { JobRow } from '#schemas/rows'
-import { decodeEvent } from '#schemas/wire'
+import { eventIn } from '#schemas/wire'
 import { acceptedRow, type JobView } from './job-view.ts'
 
 /** How far the newest pass is, as the state alone tells. */
@@ -31,7 +31,8 @@ async function lastRecordAt({ log }: JobView): Promise<number> {
     for (let partition = 0; partition < counts[topic]; partition += 1) {
       const next = ends.get(partitionId(topic, partition)) ?? 0
       const record = next === 0 ? null : await log.readAt(topic, partition, next - 1)
-      if (record?.value != null) last = Math.max(last, decodeEvent(record.value).at)
+      const event = record && eventIn(record)
+      if (event !== null) last = Math.max(last, event.at)
     }
   }
   return last

@@ -4,7 +4,10 @@ import { strict as assert } from 'node:assert'
 import { batchRecordsMax, type LogRecord } from '#libs/log/event-log'
 import { idOf, type PartitionCounts } from '#libs/log/record-rules'
 import { logError } from './log-error.ts'
+import { listSegments } from './segment-chain.ts'
+import { segmentName } from './segment-header.ts'
 import { startWriter } from './segment-log.ts'
+import { readHeader } from './segment-opening.ts'
 
 /**
  * Writes the records into a new log, in the order in which they come; of each partition the positions must rise.
@@ -42,5 +45,20 @@ export async function exportRecords(options: {
     throw logError(error, 'LOG_UNREACHABLE', { folder })
   } finally {
     await writer.close()
+  }
+}
+
+/**
+ * The numbers of partitions that a log in a folder was made with; null where there is none yet.
+ * @throws WaybillError LOG_DAMAGED, LOG_NEWER, LOG_UNREACHABLE
+ */
+export async function storedPartitionCounts(folder: string): Promise<PartitionCounts | null> {
+  try {
+    const [first] = await listSegments(folder)
+    if (first === undefined) return null
+    // A head that a crash cut short is none yet, however long it was to be.
+    return (await readHeader(folder, segmentName(first), Number.POSITIVE_INFINITY))?.counts ?? null
+  } catch (error) {
+    throw logError(error, 'LOG_UNREACHABLE', { folder })
   }
 }
