@@ -1,6 +1,6 @@
 // The API as a role: answers from the rows of the projection, reads events from the log, appends commands. It decides
 // nothing and owns nothing: any number of processes can serve it, and each can be lost at any time.
-import { chmod, unlink } from 'node:fs/promises'
+import { chmod, rm, unlink } from 'node:fs/promises'
 import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { Listening } from './authorisation.ts'
 import type { Handlers } from './calls.ts'
@@ -138,6 +138,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     context.feed.stop()
     context.metrics.stop()
     await pace
+    await rm(options.scratchFolder, { recursive: true, force: true })
   }
   try {
     if ('path' in at) await removeSocket(at.path)

@@ -17,6 +17,7 @@ import { type RenderedForm, renderReport } from '#libs/report/render'
 import { type ReportContent, type WrittenReport, writeReport } from '#libs/report/write'
 import { discardStore, type JobFolder, openJobFolder } from '#libs/runtime/job-folder'
 import type { JobRow, TallyRow } from '#schemas/rows'
+import { serveLocally } from './local-api.ts'
 import { type MigrationOptions, runMigration } from './migration.ts'
 import type { ProgressSnapshot } from './progress-snapshot.ts'
 import { snapshotOf } from './snapshot.ts'
@@ -126,14 +127,16 @@ async function runOnce(
 ): Promise<Outcome> {
   const { log, store } = folder
   let isStarted = false
+  let stopApi = (): Promise<void> => Promise.resolve()
   try {
     const end = await runMigration({
       ...options,
       log,
       store,
-      onStarted: ({ projection }) => {
+      onStarted: ({ projection, writer }) => {
         isStarted = true
         onOpen(projection)
+        stopApi = serveLocally({ ...options, projection, writer, log })
       },
     })
     if (!end.isComplete) return { state: 'stopped', error: null }
@@ -145,6 +148,8 @@ async function runOnce(
     const isPause = errorCatalogue[codeOf(error)].retry === 'pause'
     if (isStarted && isPause) return { state: 'stopped', error }
     throw error
+  } finally {
+    await stopApi()
   }
 }
 
