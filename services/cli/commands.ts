@@ -154,6 +154,14 @@ export const commandTable = {
     arguments: [{ ...job, count: 'optional' }],
     examples: ['waybill rebuild archive-2026', 'waybill rebuild --config waybill.toml --until 2026-11-24T08:30:00Z'],
   },
+  'log export': {
+    summary: 'copy one job of a cluster into a folder, for every command that looks at a job',
+    details: [
+      'The copy is a state folder: report show, explain, jobs show and rebuild read it with --state-dir FOLDER. Its records keep their places in the log. No command works on it.',
+    ],
+    arguments: [{ name: 'FOLDER', help: 'where the folder of the job goes', count: 'one', completion: 'files' }],
+    examples: ['waybill log export --job archive-2026 ./audit --config waybill.toml'],
+  },
   doctor: {
     summary: 'check state folder, disk, clock, credentials, reachability and rights',
     details: [

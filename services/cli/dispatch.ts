@@ -25,6 +25,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   'jobs show': async () => (await import('./commands/jobs.ts')).jobsShow,
   'jobs submit': async () => (await import('./commands/jobs-submit.ts')).jobsSubmit,
   'jobs wait': async () => (await import('./commands/jobs-wait.ts')).jobsWait,
+  'log export': async () => (await import('./commands/log-export.ts')).logExport,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   plan: async () => (await import('./commands/plan.ts')).plan,
   rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,

@@ -333,7 +333,7 @@ export const optionTable = {
 
   job: optional(jobName, {
     group: 'run',
-    commands: ['migrate', 'plan', 'verify', 'jobs submit'],
+    commands: ['migrate', 'plan', 'verify', 'jobs submit', 'log export'],
     isTypedOnly: true,
     help: 'name of the job; without it the name follows from source and target',
   }),
