@@ -40,10 +40,10 @@ export function isKafkaInstalled(): boolean {
   return existsSync(template)
 }
 
-/** What it prints is dropped, but for errors. */
-function run(command: string, args: readonly string[]): Promise<void> {
+/** Maven writes its errors to standard output, too. */
+function run(command: string, args: readonly string[], output: 'inherit' | 'ignore'): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(command, args, { stdio: ['ignore', output, 'inherit'] })
     child.once('error', (cause) => reject(new Error(`${command} does not run: Kafka needs Java and Maven`, { cause })))
     child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ended with ${code}`))))
   })
@@ -103,7 +103,7 @@ export async function formatKafka(place: KafkaPlace, users: readonly ScramUser[]
     `${mechanism}=[name=${name},password=${password}]`,
   ])
   const tool = ['kafka.tools.StorageTool', 'format', '-t', 'waybillTestClusterAAAA', '-c', file, ...made]
-  await run('java', [...java(128, []), ...tool])
+  await run('java', [...java(128, []), ...tool], 'ignore')
 }
 
 async function formatTemplate(): Promise<void> {
@@ -118,7 +118,7 @@ export async function installKafka(): Promise<'there already' | 'fetched'> {
   if (isKafkaInstalled()) return 'there already'
   const pom = join(sources, 'pom.xml')
   const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${jars}`]
-  await run('mvn', ['-q', '-B', '-f', pom, ...goal])
+  await run('mvn', ['-q', '-B', '-f', pom, ...goal], 'inherit')
   await formatTemplate()
   const place: KafkaPlace = {
     folder: join(home, 'format'),

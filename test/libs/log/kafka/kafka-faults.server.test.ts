@@ -150,6 +150,33 @@ withKafka(() => {
     assert.equal(ends.get('jobs/0'), 7)
   })
 
+  test('a transaction of others that never ends holds up no reader', async (t) => {
+    const prefix = await makeTopics(cluster)
+    const log = await openTestLog(t, cluster, prefix)
+    const producer = plainKafka(cluster).producer({ transactionalId: prefix, maxInFlightRequests: 1, idempotent: true })
+    await producer.connect()
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: `${prefix}.jobs`, messages: [{ key: 'foreign', value: 'x', partition: 0 }] })
+    await log.append([recordOf(1)])
+    assert.deepEqual(
+      (await readCount(log, 2)).map(({ position }) => position),
+      [0, 1],
+    )
+    await transaction.abort()
+    await producer.disconnect()
+  })
+
+  test('one append above the limits of a batch is stored whole and in order', async (t) => {
+    const log = await openTestLog(t, cluster, await makeTopics(cluster))
+    const many = Array.from({ length: 5000 }, (_, number) =>
+      recordOf(number, { topic: 'chunks', partition: number % 2 }),
+    )
+    const large = Array.from({ length: 6 }, (_, number) => recordOf(5000 + number, { topic: 'chunks', bytes: 600_000 }))
+    const positions = await log.append([...many, ...large])
+    assert.deepEqual(positions.slice(-6), [2500, 2501, 2502, 2503, 2504, 2505])
+    assert.equal((await readToEnd(log)).length, 5006)
+  })
+
   test('positions that compaction has emptied are passed over, whole batches too', async (t) => {
     const prefix = await makeTopics(cluster, {
       settings: {

@@ -7,11 +7,13 @@ import type { Membership } from '#libs/log/membership'
 import { silentLogger } from '#libs/runtime/logger'
 import { systemClock } from '#libs/runtime/system-clock'
 import { type KafkaCluster, startKafkaCluster, withKafka } from '#test/support/kafka-cluster'
-import { makeTopics } from './kafka-fixture.ts'
+import { makeTopics, plainKafka } from './kafka-fixture.ts'
 import { type MemberProcess, startMember, untilShared } from './member-processes.ts'
 
 const partitions = 256
 const partitionCounts = { jobs: 4, listings: 4, chunks: partitions, rates: 4 }
+const few = 16
+const fewCounts = { ...partitionCounts, chunks: few }
 
 function assertOnlyGained(member: MemberProcess, before: readonly number[]): void {
   const now = new Set(member.assigned())
@@ -52,6 +54,35 @@ withKafka(() => {
     return members
   }
 
+  // First, because a killed broker looks through the partitions of all tests before it.
+  test('a broker that is away: members wait for it, keep their shares when it is back, and are not current meanwhile', async (t) => {
+    const prefix = await makeTopics(cluster, { partitionCounts: fewCounts })
+    const members = [await join(t, prefix), await join(t, prefix, { instance: 'two' })] as const
+    const untilHalves = async (): Promise<void> => {
+      while (members.some((member) => member.assigned().size !== 8)) await systemClock.sleep(20)
+    }
+    await untilHalves()
+    const before = members.map((member) => [...member.assigned()])
+    await cluster.kill()
+    const late = await join(t, prefix, { instance: 'late', group: 'verifier' })
+    const hasty = await join(t, prefix, { instance: 'hasty', group: 'verifier', patienceMs: 2000 })
+    await assert.rejects(hasty.failed, (error) => codeOf(error) === 'LOG_UNREACHABLE')
+    await systemClock.sleep(9000)
+    assert.deepEqual(
+      members.map((member) => member.isCurrent()),
+      [false, false],
+    )
+    await cluster.start()
+    while (members.some((member) => !member.isCurrent())) await systemClock.sleep(20)
+    await untilHalves()
+    assert.deepEqual(
+      members.map((member) => [...member.assigned()]),
+      before,
+    )
+    await late.changed(0, new AbortController().signal)
+    assert.equal(late.assigned().size, few)
+  })
+
   describe('members as processes', { concurrency: true }, () => {
     test('a killed member: others have its share within 13 s, and nothing else moves', async (t) => {
       const prefix = await makeTopics(cluster, { partitionCounts })
@@ -86,20 +117,35 @@ withKafka(() => {
       assert.ok([85, 86].includes(c.assigned()?.length ?? 0))
       await untilCurrent(c)
     })
+
+    test('a member that is killed and started again within the session has its share back, and no other sees a change', async (t) => {
+      const prefix = await makeTopics(cluster, { partitionCounts })
+      const [a, b, c] = await startMembers(t, prefix)
+      assert(a !== undefined && b !== undefined && c !== undefined)
+      const saidBefore = [a, b].map(({ lines }) => lines.filter(({ type }) => type === 'assigned').length)
+      c.kill('SIGKILL')
+      await c.ended
+      const again = startMember(t, { brokers: cluster.brokers, topicPrefix: prefix, instance: 'c' })
+      await untilCurrent(again)
+      assert.deepEqual(again.assigned(), c.assigned())
+      await systemClock.sleep(12_000)
+      const saidAfter = [a, b].map(({ lines }) => lines.filter(({ type }) => type === 'assigned').length)
+      assert.deepEqual(saidAfter, saidBefore)
+    })
   })
 
   describe('members of this process', { concurrency: true }, () => {
     const never = new AbortController().signal
 
     test('a member that leaves: the other has its share within 3 s', async (t) => {
-      const prefix = await makeTopics(cluster, { partitionCounts })
+      const prefix = await makeTopics(cluster, { partitionCounts: fewCounts })
       const first = await join(t, prefix)
       await first.changed(0, never)
-      assert.equal(first.assigned().size, partitions)
+      assert.equal(first.assigned().size, few)
       const second = await join(t, prefix, { instance: 'two' })
       await first.changed(1, never)
       await second.changed(0, never)
-      assert.deepEqual([first.assigned().size, second.assigned().size], [128, 128])
+      assert.deepEqual([first.assigned().size, second.assigned().size], [8, 8])
       assert.deepEqual([first.isCurrent(), second.isCurrent()], [true, true])
       const atMs = systemClock.monotonic()
       await second.leave()
@@ -107,63 +153,47 @@ withKafka(() => {
       assert.deepEqual([second.assigned().size, second.isCurrent()], [0, false])
       await first.changed(2, never)
       const tookMs = systemClock.monotonic() - atMs
-      assert.equal(first.assigned().size, partitions)
+      assert.equal(first.assigned().size, few)
       t.diagnostic(`left in ${Math.round(leftMs)} ms, taken over after ${Math.round(tookMs)} ms`)
       assert.ok(leftMs < 1000 && tookMs < 3000, `${leftMs} and ${tookMs} ms`)
     })
 
     test('a second process under one name takes the place of the first, which fails and says why', async (t) => {
-      const prefix = await makeTopics(cluster, { partitionCounts })
+      const prefix = await makeTopics(cluster, { partitionCounts: fewCounts })
       const first = await join(t, prefix)
       await first.changed(0, never)
       const second = await join(t, prefix)
       await assert.rejects(first.failed, (error) => codeOf(error) === 'INSTANCE_TAKEN')
       await second.changed(0, never)
-      assert.equal(second.assigned().size, partitions)
+      assert.equal(second.assigned().size, few)
       await first.leave()
       await systemClock.sleep(3000)
       assert.deepEqual([first.isCurrent(), second.isCurrent(), second.generation()], [false, true, 1])
     })
 
     test('coordinators share jobs and verifiers chunks, each role by itself', async (t) => {
-      const prefix = await makeTopics(cluster, { partitionCounts })
+      const prefix = await makeTopics(cluster, { partitionCounts: fewCounts })
       const coordinator = await join(t, prefix, { group: 'coordinator' })
       const verifier = await join(t, prefix, { group: 'verifier' })
       await Promise.all([coordinator.changed(0, never), verifier.changed(0, never)])
-      assert.deepEqual([coordinator.assigned().size, verifier.assigned().size], [4, partitions])
+      assert.deepEqual([coordinator.assigned().size, verifier.assigned().size], [4, few])
+    })
+
+    test('a group that consumers of another kind use is refused as a matter of configuration', async (t) => {
+      const prefix = await makeTopics(cluster, { partitionCounts: fewCounts })
+      const consumer = plainKafka(cluster).consumer({ groupId: `${prefix}.worker` })
+      t.after(() => consumer.disconnect())
+      await consumer.subscribe({ topic: `${prefix}.chunks` })
+      const hasJoined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve))
+      await consumer.run({ eachBatch: async () => undefined })
+      await hasJoined
+      const membership = await join(t, prefix)
+      await assert.rejects(membership.failed, (error) => codeOf(error) === 'CONFIG_INVALID')
     })
 
     test('without the topic a membership fails as a matter of configuration', async (t) => {
       const membership = await join(t, 'nowhere')
       await assert.rejects(membership.failed, (error) => codeOf(error) === 'CONFIG_INVALID')
     })
-  })
-
-  test('a broker that is away: members wait for it, keep their shares when it is back, and are not current meanwhile', async (t) => {
-    const prefix = await makeTopics(cluster, { partitionCounts })
-    const members = [await join(t, prefix), await join(t, prefix, { instance: 'two' })] as const
-    const untilHalves = async (): Promise<void> => {
-      while (members.some((member) => member.assigned().size !== 128)) await systemClock.sleep(20)
-    }
-    await untilHalves()
-    const before = members.map((member) => [...member.assigned()])
-    await cluster.kill()
-    const late = await join(t, prefix, { instance: 'late', group: 'verifier' })
-    const hasty = await join(t, prefix, { instance: 'hasty', group: 'verifier', patienceMs: 2000 })
-    await assert.rejects(hasty.failed, (error) => codeOf(error) === 'LOG_UNREACHABLE')
-    await systemClock.sleep(9000)
-    assert.deepEqual(
-      members.map((member) => member.isCurrent()),
-      [false, false],
-    )
-    await cluster.start()
-    while (members.some((member) => !member.isCurrent())) await systemClock.sleep(20)
-    await untilHalves()
-    assert.deepEqual(
-      members.map((member) => [...member.assigned()]),
-      before,
-    )
-    await late.changed(0, new AbortController().signal)
-    assert.equal(late.assigned().size, partitions)
   })
 })
