@@ -23,6 +23,8 @@ export interface ServeMember {
   /** Ends that nobody asked for. */
   readonly ends: readonly ProcessEnd[]
   isRunning(): boolean
+  /** null: it does not run. */
+  pid(): number | null
   start(): void
   /** SIGKILL; it stays down until `start`. */
   kill(): Promise<void>
@@ -95,6 +97,10 @@ class Member implements ServeMember {
 
   isRunning(): boolean {
     return this.#running !== null
+  }
+
+  pid(): number | null {
+    return this.#running?.child.pid ?? null
   }
 
   start(): void {
