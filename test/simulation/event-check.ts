@@ -45,6 +45,7 @@ export class EventCheck {
   readonly #source: SourceSide
   readonly #target: TargetSide
   readonly #say: (violation: Violation) => void
+  #changesAtPass = 0
   /** The last pass: what verify found is repaired at the first try, since nothing fails any more. */
   isRepairing = false
   readonly verdicts = { folded: 0, known: 0, stale: 0, poison: 0 }
@@ -77,6 +78,7 @@ export class EventCheck {
     }
     if (counts) this.#checkProof(event, tick)
     if (counts && this.isRepairing) this.#checkRepair(event)
+    if (verdict === 'folded') this.#checkGone(event)
     this.#checkSums(where)
     return `${subjectOf(event)} ${verdict}`
   }
@@ -148,6 +150,17 @@ export class EventCheck {
     for (const { name, outcome } of event.items) {
       if (outcome !== 'mismatched' && outcome !== 'missing') continue
       this.#say({ invariant: 'END', text: `${name.toString('latin1')} was repaired in vain: ${outcome}` })
+    }
+  }
+
+  /** I2: what is called gone was not there all the time; a folder that cannot be listed hides, and takes nothing away. */
+  #checkGone(event: WaybillEvent): void {
+    if (isEvent(event, 'PassOpened')) this.#changesAtPass = this.#source.changes
+    if (!isEvent(event, 'ItemsListed') || event.kind !== 'listing') return
+    for (const { name, code, carried } of event.items) {
+      if (code !== 'SOURCE_VANISHED' || carried !== null) continue
+      if (!this.#source.wasThereSince(name, this.#changesAtPass)) continue
+      this.#say({ invariant: 'I2', text: `${name.toString('latin1')} is called gone and was there all the time` })
     }
   }
 

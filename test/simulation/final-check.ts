@@ -167,7 +167,7 @@ export async function checkEnd(world: World): Promise<void> {
 
 function checkMoved(world: World, name: string, leaf: ReportLeaf): void {
   const node = world.source.tree.nodeOf(Buffer.from(name, 'latin1'))
-  if (node === null || leaf.kind === 'special' || node.isDenied) return
+  if (node === null || leaf.kind === 'special') return
   const { overwrite, verify } = world.scenario.request
   const isProven = leaf.outcome === 'verified' || leaf.outcome === 'already_there'
   if (!isProven) {

@@ -15,6 +15,12 @@ interface Mutant {
 
 const mutants: readonly Mutant[] = [
   {
+    name: 'what cannot be seen counts as gone',
+    file: 'services/coordinator/out-of-sight.ts',
+    from: 'const hidden = blind !== null && isBehind(listed.name, blind) ? blind : null',
+    to: 'const hidden = null as Blind | null',
+  },
+  {
     name: 'the claim is ignored',
     file: 'libs/domain/fold-chunk.ts',
     from: 'return row !== undefined && row.claim === event.claim && row.epoch === event.epoch ? row : null',

@@ -160,6 +160,7 @@ async function runWorld(world: World, director: Director): Promise<void> {
   // What zombies sent goes on arriving for a while.
   await world.clock.sleep(30_000)
   await director.runCalm('migrate')
+  world.source.allowAll()
   await director.runCalm('migrate')
   for (const name of world.target.rot()) world.strike('rot between passes', name)
   await director.runCalm('verify')

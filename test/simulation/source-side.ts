@@ -61,6 +61,7 @@ export class SourceSide {
       remove: 2,
       add: 2,
       deny: 1,
+      shut: 1,
       mode: 1,
     })
     switch (kind) {
@@ -84,6 +85,8 @@ export class SourceSide {
       case 'deny':
         this.tree.deny(key, !node.isDenied)
         break
+      case 'shut':
+        return this.#shutFolderOf(name)
       case 'mode':
         this.tree.setMode(key, 0o600)
         break
@@ -98,6 +101,21 @@ export class SourceSide {
     if (node?.kind !== 'file') return
     this.tree.write(name, this.#bytes(node.bytes.length))
     this.#record(name)
+  }
+
+  /** The folder that holds the name can be listed no more, or again. */
+  #shutFolderOf(name: string): string {
+    const folder = name.slice(0, Math.max(0, name.lastIndexOf('/')))
+    const node = this.tree.nodeOf(Buffer.from(folder, 'latin1'))
+    if (node === null) return 'nothing'
+    this.tree.deny(Buffer.from(folder, 'latin1'), !node.isDenied)
+    return `${node.isDenied ? 'shut' : 'opened'} ${folder}`
+  }
+
+  /** True for what was there without a pause since so many changes. */
+  wasThereSince(name: Buffer, changes: number): boolean {
+    const life = this.lives.get(name.toString('latin1'))?.at(-1)
+    return life !== undefined && life.to === null && life.from <= changes
   }
 
   /** Nothing is denied any more. */
