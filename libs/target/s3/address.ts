@@ -12,6 +12,8 @@ export interface Address {
   readonly region: string
   /** Empty, or ends with a slash. */
   readonly prefix: string
+  /** What stands before an encoded key in paths: base, slash, encoded prefix. */
+  readonly keyBase: string
 }
 
 const plainKey = /^[A-Za-z0-9\-._~/]*$/
@@ -38,7 +40,7 @@ export function encodedValue(value: string): string {
 /** @param key without the job's prefix; null: the bucket itself. */
 export function pathOf(address: Address, key: Bytes | null): string {
   if (key === null) return address.base === '' ? '/' : address.base
-  return `${address.base}/${encodedKey(Buffer.from(address.prefix, 'utf8'))}${encodedKey(key)}`
+  return address.keyBase + encodedKey(key)
 }
 
 /** The whole key as the SDK takes it. Keys are valid UTF-8 (keys.ts). */

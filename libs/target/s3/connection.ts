@@ -3,6 +3,8 @@
 //
 // Traps of undici that are met here:
 // * It closes the connection after every HEAD unless told not to (`reset: false`).
+// * Handlers of its newer kind get all headers as one object, 8 us of each answer; those of the older kind get them as they
+//   came. undici 8 knows the newer kind only.
 // * Its own time-outs count from the start of a request, not from the last byte; they are switched off and watch.ts does it.
 // * A Buffer as body is handed to the kernel in one write, of which no progress can be seen; large bodies go in slices,
 //   and each slice is asked for when the one before has left.
@@ -14,12 +16,11 @@ import { getCACertificates } from 'node:tls'
 import { type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 import { WaybillError } from '#libs/domain/errors'
 import type { Clock } from '#libs/runtime/clock'
+import { type AnswerHeaders, readHeaders } from './answer-headers.ts'
 import { transportError } from './faults.ts'
 import type { S3Deadlines, S3Proxies } from './settings.ts'
 import { createConnector } from './sockets.ts'
 import { Watch, Watched } from './watch.ts'
-
-export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 export interface AnswerHead {
   readonly status: number
@@ -43,8 +44,10 @@ export interface Exchange {
   readonly answerMs: number
   /** An answer that is kept and longer is an error. */
   readonly keptBytesMax: number
+  /** Which headers the answer shall have. */
+  readonly reads: 'all' | 'lean'
   /** Called with the head: who takes the body's bytes, or null to keep them. What it throws ends the request. */
-  readonly accept?: (head: AnswerHead) => ((bytes: Buffer) => void) | null
+  readonly accept: ((head: AnswerHead) => ((bytes: Buffer) => void) | null) | null
   readonly signal: AbortSignal
 }
 
@@ -67,6 +70,7 @@ export interface Connection {
 
 const sliceBytes = 256 * 1024
 const keepAliveMs = 20_000
+const nothing = Buffer.alloc(0)
 
 /** Yields to the socket's pace: the next slice is asked for when the last one was taken. */
 function* slicesOf(body: Buffer, progress: (isSent: boolean) => void): Generator<Buffer> {
@@ -89,7 +93,7 @@ class Request implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: Answer) => void
   readonly #reject: (error: unknown) => void
   readonly #onHead: (headers: AnswerHeaders) => void
-  #controller: Dispatcher.DispatchController | null = null
+  #abort: ((reason: Error) => void) | null = null
   #watched: Watched | null = null
   #status = 0
   #headers: AnswerHeaders = {}
@@ -127,10 +131,10 @@ class Request implements Dispatcher.DispatchHandler {
     return isCounted ? headers : [...headers, 'content-length', String(body?.length)]
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
+  onConnect(abort: (reason: Error) => void): void {
+    this.#abort = abort
     if (this.#isSettled) {
-      controller.abort(new Error('withdrawn'))
+      abort(new Error('withdrawn'))
       return
     }
     const { body, answerMs } = this.#exchange
@@ -139,25 +143,26 @@ class Request implements Dispatcher.DispatchHandler {
     this.#watch.add(this.#watched)
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
-    if (status < 200) return
+  onHeaders(status: number, raw: Buffer[]): boolean {
+    if (status < 200) return true
     this.#status = status
-    this.#headers = headers
-    this.#onHead(headers)
+    this.#headers = readHeaders(raw, this.#exchange.reads)
+    this.#onHead(this.#headers)
     if (this.#watched !== null) {
       this.#watched.movedAtMs = this.#clock.monotonic()
       this.#watched.limitMs = this.#deadlines.stallMs
     }
-    this.#consume = this.#exchange.accept?.({ status, headers }) ?? null
+    this.#consume = this.#exchange.accept?.({ status, headers: this.#headers }) ?? null
     this.#endRefusal()
+    return true
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, bytes: Buffer): void {
+  onData(bytes: Buffer): boolean {
     if (this.#watched !== null) this.#watched.movedAtMs = this.#clock.monotonic()
-    if (this.#isSettled) return
+    if (this.#isSettled) return true
     if (this.#consume !== null) {
       this.#consume(bytes)
-      return
+      return true
     }
     this.#keptBytes += bytes.length
     if (this.#keptBytes > this.#exchange.keptBytesMax) {
@@ -166,10 +171,11 @@ class Request implements Dispatcher.DispatchHandler {
     // The bytes may lie in a buffer that is used again once this call is over.
     this.#kept.push(Buffer.from(bytes))
     this.#endRefusal()
+    return true
   }
 
-  onResponseEnd(): void {
-    const body = this.#kept.length === 1 ? (this.#kept[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#kept)
+  onComplete(): void {
+    const body = this.#kept.length < 2 ? (this.#kept[0] ?? nothing) : Buffer.concat(this.#kept)
     if (!this.#settle()) return
     this.#resolve({ status: this.#status, headers: this.#headers, body })
   }
@@ -183,11 +189,11 @@ class Request implements Dispatcher.DispatchHandler {
         ? (this.#kept.at(-1)?.subarray(-16).toString('latin1').trimEnd().endsWith('</Error>') ?? false)
         : this.#keptBytes >= Number(length)
     if (!isWhole) return
-    this.onResponseEnd()
-    this.#controller?.abort(new Error('refused'))
+    this.onComplete()
+    this.#abort?.(new Error('refused'))
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onError(error: Error): void {
     if (this.#settle()) this.#reject(transportError(this.#failure ?? error, this.#status !== 0))
   }
 
@@ -211,7 +217,7 @@ class Request implements Dispatcher.DispatchHandler {
     this.#failure = error
     if (!this.#settle()) return
     this.#reject(error)
-    this.#controller?.abort(error)
+    this.#abort?.(error)
   }
 
   #settle(): boolean {
@@ -266,11 +272,14 @@ class PooledConnection implements Connection {
     this.#watch = new Watch(settings.clock)
   }
 
-  async exchange(request: Exchange, isFresh = false): Promise<Answer> {
-    if (!isFresh) return this.#dispatch(this.#pool(request.origin), request)
+  exchange(request: Exchange, isFresh = false): Promise<Answer> {
+    return isFresh ? this.#exchangeAlone(request) : this.#dispatch(() => this.#pool(request.origin), request)
+  }
+
+  async #exchangeAlone(request: Exchange): Promise<Answer> {
     const alone = dispatcherFor(request.origin, this.#settings, 1)
     try {
-      return await this.#dispatch(alone, request)
+      return await this.#dispatch(() => alone, request)
     } finally {
       await alone.destroy()
     }
@@ -307,7 +316,7 @@ class PooledConnection implements Connection {
     this.#server = typeof headers['server'] === 'string' ? headers['server'] : this.#server
   }
 
-  #dispatch(dispatcher: Dispatcher, exchange: Exchange): Promise<Answer> {
+  #dispatch(dispatcher: () => Dispatcher, exchange: Exchange): Promise<Answer> {
     if (exchange.signal.aborted) {
       return Promise.reject(new WaybillError('ABORTED', {}, { cause: exchange.signal.reason }))
     }
@@ -315,7 +324,7 @@ class PooledConnection implements Connection {
       const { clock, deadlines } = this.#settings
       const context = { watch: this.#watch, clock, deadlines, onHead: this.#onHead }
       const request = new Request(exchange, context, { resolve, reject })
-      dispatcher.dispatch(
+      dispatcher().dispatch(
         {
           origin: exchange.origin,
           method: exchange.method,

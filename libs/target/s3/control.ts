@@ -3,7 +3,7 @@
 // libs/target/retrying.ts does.
 import { HeadBucketCommand, S3Client, type S3ClientConfig, S3ServiceException } from '@aws-sdk/client-s3'
 import { WaybillError } from '#libs/domain/errors'
-import type { Address } from './address.ts'
+import { type Address, encodedKey } from './address.ts'
 import type { Answer, Connection } from './connection.ts'
 import { refusalError, transportError, wordOfBody } from './faults.ts'
 import type { IdentitySource } from './lean.ts'
@@ -91,6 +91,8 @@ function transportOf({ connection, deadlines, origin }: Transport): NonNullable<
         body: bodyOf(request.body),
         answerMs: options.requestTimeout ?? deadlines.answerMs,
         keptBytesMax: answerBytesMax,
+        reads: 'all',
+        accept: null,
         signal: options.abortSignal ?? never,
       })
       const isRedirect = answer.status >= 300 && answer.status < 400
@@ -181,7 +183,8 @@ export async function planAddress(settings: S3Settings, prefix: string): Promise
     const request = await plannedRequest(client, bucket)
     const origin = originOf(request)
     const base = request.path.replace(/\/$/, '')
-    return { origin, host: new URL(origin).host, base, bucket, region: await client.config.region(), prefix }
+    const keyBase = `${base}/${encodedKey(Buffer.from(prefix, 'utf8'))}`
+    return { origin, host: new URL(origin).host, base, bucket, region: await client.config.region(), prefix, keyBase }
   } catch (error) {
     if (error instanceof WaybillError) throw error
     const reason = error instanceof Error ? error.message : ''

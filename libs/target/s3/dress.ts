@@ -18,8 +18,11 @@ const contentTypes: Partial<Record<ItemKind, string>> = {
 }
 const permissionBits = 0o7777
 
+const plainValue = /^[!-$&-~]*$/
+
 /** Metadata values travel as headers: stores disagree about anything but visible ASCII, so the rest is escaped. */
 function headerValue(text: string): string {
+  if (plainValue.test(text)) return text
   return Buffer.from(text, 'utf8')
     .toString('latin1')
     .replace(/[^!-$&-~]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
@@ -40,17 +43,27 @@ export function secondsOfNs(ns: string): string {
   return `${isNegative ? '-' : ''}${digits.slice(0, -9)}${fraction === '' ? '' : `.${fraction}`}`
 }
 
-/** User metadata without the `x-amz-meta-` before each name. */
-export function metadataOf(dress: ObjectDress, kind: ItemKind): Record<string, string> {
+const metadataPrefix = 'x-amz-meta-'
+
+/** User metadata as headers, in the order of their names. */
+export function metadataHeaders(dress: ObjectDress, kind: ItemKind): string[] {
   const { mode, uid, gid } = dress.attributes
-  return {
-    gid: String(gid),
-    mode: ((mode & permissionBits) | fileTypes[kind]).toString(8),
-    mtime: secondsOfNs(dress.mtimeNs),
-    uid: String(uid),
-    waybill: headerValue(markText(dress.mark)),
-    ...(kind === 'file' ? {} : { 'waybill-kind': kind }),
+  const headers = ['x-amz-meta-gid', String(gid)]
+  headers.push('x-amz-meta-mode', ((mode & permissionBits) | fileTypes[kind]).toString(8))
+  headers.push('x-amz-meta-mtime', secondsOfNs(dress.mtimeNs), 'x-amz-meta-uid', String(uid))
+  headers.push('x-amz-meta-waybill', headerValue(markText(dress.mark)))
+  if (kind !== 'file') headers.push('x-amz-meta-waybill-kind', kind)
+  return headers
+}
+
+/** The same as the SDK takes it: without the `x-amz-meta-` before each name. */
+export function metadataOf(dress: ObjectDress, kind: ItemKind): Record<string, string> {
+  const headers = metadataHeaders(dress, kind)
+  const metadata: Record<string, string> = {}
+  for (let at = 0; at < headers.length; at += 2) {
+    metadata[(headers[at] ?? '').slice(metadataPrefix.length)] = headers[at + 1] ?? ''
   }
+  return metadata
 }
 
 export function contentType(key: Bytes, kind: ItemKind): string {

@@ -6,7 +6,7 @@ import { type Address, pathOf } from './address.ts'
 import type { Answer, AnswerHead, Connection } from './connection.ts'
 import { type Refusal, refusalError, wordOfBody } from './faults.ts'
 import type { S3Deadlines, S3Identity } from './settings.ts'
-import { createSigner, type Header, type Signer } from './sign.ts'
+import { createSigner, type Headers, type Signer } from './sign.ts'
 
 /** SHA-256 of nothing. */
 export const emptyHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -18,7 +18,7 @@ export interface LeanRequest {
   /** Percent-encoded, sorted by name; empty when there is none. */
   readonly query?: string
   /** Lower-case names, all signed; host, date and token are added. */
-  readonly headers?: readonly Header[]
+  readonly headers?: Headers
   readonly body?: Buffer | null
   /** Hex */
   readonly payloadHash?: string
@@ -72,21 +72,20 @@ export class LeanClient {
     const { method, query = '', headers = [], body = null, payloadHash = emptyHash } = request
     const identity = this.#freshIdentity() ?? (await this.#askIdentity())
     const path = pathOf(address, request.key)
-    const all: readonly Header[] = [['host', address.host], ['x-amz-content-sha256', payloadHash], ...headers]
+    const all = ['host', address.host, 'x-amz-content-sha256', payloadHash, ...headers]
     const nowMs = clock.now() + correction.offsetMs
     const signed = this.#signer.sign({ method, path, query, headers: all, payloadHash }, identity, nowMs)
-    const flat: string[] = []
-    for (const [name, value] of signed) flat.push(name, value)
     const answer = await connection.exchange(
       {
         origin: address.origin,
         method,
         path: query === '' ? path : `${path}?${query}`,
-        headers: flat,
+        headers: signed,
         body,
         answerMs: deadlines.answerMs,
         keptBytesMax: errorBytesMax,
-        ...(request.accept === undefined ? {} : { accept: request.accept }),
+        reads: 'lean',
+        accept: request.accept ?? null,
         signal,
       },
       request.isFresh,

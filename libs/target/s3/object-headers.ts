@@ -3,7 +3,7 @@
 import type { CreateMultipartUploadCommandInput } from '@aws-sdk/client-s3'
 import type { ObjectOptions } from '#libs/domain/object-options'
 import { encodedValue } from './address.ts'
-import type { Header } from './sign.ts'
+import type { Headers } from './sign.ts'
 
 function tagging({ tags }: ObjectOptions): string | null {
   return tags.length === 0
@@ -12,14 +12,14 @@ function tagging({ tags }: ObjectOptions): string | null {
 }
 
 /** Headers of a PUT beside those of its dress. */
-export function objectHeaders(options: ObjectOptions): readonly Header[] {
-  const single = (name: string, value: string | null): readonly Header[] => (value === null ? [] : [[name, value]])
+export function objectHeaders(options: ObjectOptions): Headers {
+  const single = (name: string, value: string | null): Headers => (value === null ? [] : [name, value])
   return [
     ...single('x-amz-storage-class', options.storageClass),
     ...single('x-amz-server-side-encryption', options.encryption),
     ...single('x-amz-server-side-encryption-aws-kms-key-id', options.encryptionKey),
     ...single('x-amz-tagging', tagging(options)),
-    ...options.metadata.map(([name, value]): Header => [`x-amz-meta-${name}`, value]),
+    ...options.metadata.flatMap(([name, value]) => [`x-amz-meta-${name}`, value]),
   ]
 }
 

@@ -7,7 +7,7 @@ import type { ObjectDress } from '../target.ts'
 import { fullKey } from './address.ts'
 import type { Answer } from './connection.ts'
 import { listPage } from './listing.ts'
-import type { Header } from './sign.ts'
+import type { Headers } from './sign.ts'
 import type { RoleContext } from './writer.ts'
 
 export const probeBody = Buffer.from('a line that waybill wrote to see what this store can do\n')
@@ -38,12 +38,7 @@ export function sha256(body: Buffer): Buffer {
   return hash('sha256', body, 'buffer')
 }
 
-export function putProbe(
-  probe: Probe,
-  name: string,
-  headers: readonly Header[],
-  payload = sha256(probeBody),
-): Promise<Answer> {
+export function putProbe(probe: Probe, name: string, headers: Headers, payload = sha256(probeBody)): Promise<Answer> {
   const request = { method: 'PUT', key: probe.keyOf(name), headers, body: probeBody } as const
   return probe.context.client.send({ ...request, payloadHash: payload.toString('hex') }, probe.signal)
 }
@@ -61,8 +56,8 @@ export async function answeredCode(call: () => Promise<unknown>): Promise<ErrorC
 }
 
 /** A condition counts when a write that breaks it is refused; other refusals say that the store does not know it. */
-export async function keepsCondition(probe: Probe, header: Header): Promise<boolean> {
-  return (await answeredCode(() => putProbe(probe, 'a', [header]))) === 'TARGET_EXISTS'
+export async function keepsCondition(probe: Probe, header: Headers): Promise<boolean> {
+  return (await answeredCode(() => putProbe(probe, 'a', header))) === 'TARGET_EXISTS'
 }
 
 export async function checksBodies(probe: Probe): Promise<{ checksum: boolean; payload: boolean }> {
@@ -70,11 +65,11 @@ export async function checksBodies(probe: Probe): Promise<{ checksum: boolean; p
   const refusals = ['TARGET_REFUSED_DIGEST', 'TARGET_REFUSED', 'TARGET_DENIED'] as const
   const payload = await isRefused(refusals, () => putProbe(probe, 'w', [], wrong))
   const isWrongRefused = await isRefused(refusals, () =>
-    putProbe(probe, 'w', [['x-amz-checksum-sha256', wrong.toString('base64')]]),
+    putProbe(probe, 'w', ['x-amz-checksum-sha256', wrong.toString('base64')]),
   )
   // A store may refuse the header itself: then it cannot be used either.
-  const right: Header = ['x-amz-checksum-sha256', sha256(probeBody).toString('base64')]
-  const isRightRefused = isWrongRefused && (await isRefused(refusals, () => putProbe(probe, 'w', [right])))
+  const right: Headers = ['x-amz-checksum-sha256', sha256(probeBody).toString('base64')]
+  const isRightRefused = isWrongRefused && (await isRefused(refusals, () => putProbe(probe, 'w', right)))
   return { checksum: isWrongRefused && !isRightRefused, payload }
 }
 
@@ -84,7 +79,7 @@ export async function readsRanges(probe: Probe): Promise<boolean> {
     {
       method: 'GET',
       key: probe.keyOf('a'),
-      headers: [['range', 'bytes=7-15']],
+      headers: ['range', 'bytes=7-15'],
       accept: () => (part) => bytes.push(Buffer.from(part)),
     },
     probe.signal,

@@ -35,7 +35,7 @@ async function sendPart({ probe, name, upload }: Trial, checksum: Buffer | null)
       method: 'PUT',
       key: probe.keyOf(name),
       query: `partNumber=1&uploadId=${encodedValue(upload.id)}`,
-      headers: checksum === null ? [] : [['x-amz-checksum-sha256', checksum.toString('base64')]],
+      headers: checksum === null ? [] : ['x-amz-checksum-sha256', checksum.toString('base64')],
       body: probeBody,
       payloadHash: sha256(probeBody).toString('hex'),
     },

@@ -10,6 +10,7 @@ import { keyBytesMax, probeFolder } from './keys.ts'
 import { headerText } from './lean.ts'
 import { decodedKey, listPage } from './listing.ts'
 import { findObject } from './lookup.ts'
+import { objectHeaders } from './object-headers.ts'
 import { checksBodies, keepsCondition, listsOddNames, type Probe, putProbe, readsRanges } from './probe-objects.ts'
 import { probeUploads } from './probe-uploads.ts'
 import type { S3Settings } from './settings.ts'
@@ -141,7 +142,7 @@ export async function probeTarget(
     const { objects } = await listPage(context, { prefix, after: null, limit: 2 }, signal)
     const isEmpty = objects.every(({ key }) => key === prefix)
     const likeItems = { key: probe.keyOf('a'), kind: 'file', dress: probe.dress } as const
-    const first = await putProbe(probe, 'a', dressHeaders(likeItems, context.objectOptions))
+    const first = await putProbe(probe, 'a', [...dressHeaders(likeItems), ...objectHeaders(context.objectOptions)])
     const version = headerText(first, 'x-amz-version-id')
     const isVersioned = version !== null && version !== 'null'
     try {

@@ -7,7 +7,6 @@ import type { ReadRequest, ReadResult, TargetReader } from '../target.ts'
 import type { AnswerHead } from './connection.ts'
 import { kindOfMetadata } from './dress.ts'
 import { headerText } from './lean.ts'
-import type { Header } from './sign.ts'
 import type { RoleContext } from './writer.ts'
 
 /** Links longer than this do not exist on Linux (PATH_MAX). */
@@ -66,9 +65,9 @@ class S3Reader implements TargetReader {
       counter = new RangeCounter(consume, isRange ? 0 : request.offset, length)
       return (bytes) => counter.take(bytes)
     }
-    const headers: Header[] = request.seal === null ? [] : [['if-match', request.seal]]
+    const headers = request.seal === null ? [] : ['if-match', request.seal]
     if (!isWhole && this.#abilities.readsRanges) {
-      headers.push(['range', `bytes=${request.offset}-${request.offset + length - 1}`])
+      headers.push('range', `bytes=${request.offset}-${request.offset + length - 1}`)
     }
     const { key, isFresh } = request
     try {

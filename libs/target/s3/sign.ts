@@ -11,8 +11,8 @@ export interface SigningIdentity {
   readonly sessionToken?: string | undefined
 }
 
-/** One header as it is sent: lower-case name, value. */
-export type Header = readonly [name: string, value: string]
+/** Headers as they are sent: name, value, name, value; names in lower case. Pairs as arrays of their own would cost more. */
+export type Headers = readonly string[]
 
 export interface SignRequest {
   readonly method: string
@@ -21,14 +21,14 @@ export interface SignRequest {
   /** As sent and sorted: `a=1&b=`; empty when there is none. */
   readonly query: string
   /** All of them are signed, in any order; without `authorization`, `x-amz-date` and the token. */
-  readonly headers: readonly Header[]
+  readonly headers: Headers
   /** SHA-256 of the body in hex, or a word such as UNSIGNED-PAYLOAD. */
   readonly payloadHash: string
 }
 
 export interface Signer {
   /** @param nowMs wall clock of the store, ms since 1970. @returns all headers to send, the signature among them. */
-  sign(request: SignRequest, identity: SigningIdentity, nowMs: number): readonly Header[]
+  sign(request: SignRequest, identity: SigningIdentity, nowMs: number): string[]
 }
 
 const blockBytes = 64
@@ -75,8 +75,18 @@ function canonicalValue(value: string): string {
   return value.includes('  ') || value.startsWith(' ') || value.endsWith(' ') ? value.trim().replace(/ +/g, ' ') : value
 }
 
-function byName(left: Header, right: Header): number {
-  return left[0] < right[0] ? -1 : 1
+/** By name, in place. A dozen headers that come nearly sorted need no better way. */
+function sortByName(headers: string[]): void {
+  for (let from = 2; from < headers.length; from += 2) {
+    const [name = '', value = ''] = [headers[from], headers[from + 1]]
+    let at = from
+    for (; at > 0 && (headers[at - 2] ?? '') > name; at -= 2) {
+      headers[at] = headers[at - 2] ?? ''
+      headers[at + 1] = headers[at - 1] ?? ''
+    }
+    headers[at] = name
+    headers[at + 1] = value
+  }
 }
 
 /** @param scope region and service, as `us-east-1` and `s3`. Throws nothing; a wrong key shows in the store's answer. */
@@ -104,23 +114,25 @@ export function createSigner(scope: { readonly region: string; readonly service:
     sign({ method, path, query, headers, payloadHash }, identity, nowMs) {
       const time = stampOf(nowMs)
       const date = time.slice(0, 8)
-      const all: Header[] = [...headers, ['x-amz-date', time]]
-      if (identity.sessionToken !== undefined) all.push(['x-amz-security-token', identity.sessionToken])
-      all.sort(byName)
+      const all = headers.slice()
+      all.push('x-amz-date', time)
+      if (identity.sessionToken !== undefined) all.push('x-amz-security-token', identity.sessionToken)
+      sortByName(all)
       let lines = ''
       let names = ''
-      for (const [name, value] of all) {
-        lines += `${name}:${canonicalValue(value)}\n`
-        names += names === '' ? name : `;${name}`
+      for (let at = 0; at < all.length; at += 2) {
+        const name = all[at] ?? ''
+        lines += `${name}:${canonicalValue(all[at + 1] ?? '')}\n`
+        names += at === 0 ? name : `;${name}`
       }
       const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\n${payloadHash}`
       const credential = `${date}/${region}/${service}/aws4_request`
       const text = `AWS4-HMAC-SHA256\n${time}\n${credential}\n${hash('sha256', canonical, 'hex')}`
       const proof = signature(keyFor(identity.secretAccessKey, date), text)
-      all.push([
+      all.push(
         'authorization',
         `AWS4-HMAC-SHA256 Credential=${identity.accessKeyId}/${credential}, SignedHeaders=${names}, Signature=${proof}`,
-      ])
+      )
       return all
     },
   }

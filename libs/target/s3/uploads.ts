@@ -111,15 +111,13 @@ class S3Uploads implements TargetUploads {
   async #complete(request: SealRequest, parts: readonly SealPart[], signal: AbortSignal): Promise<string> {
     const { client, control, deadlines } = this.#context
     const { id, isChecked } = parseUpload(request.upload)
-    const conditions = await conditionHeaders(client, request, this.#abilities, signal)
-    const condition = conditions.map(([name, value]) =>
-      name === 'if-match' ? { IfMatch: value } : { IfNoneMatch: value },
-    )
+    const [name, value] = await conditionHeaders(client, request, this.#abilities, signal)
+    const condition = name === undefined ? {} : name === 'if-match' ? { IfMatch: value } : { IfNoneMatch: value }
     const command = new CompleteMultipartUploadCommand({
       ...this.#place(request.key),
       UploadId: id,
       MultipartUpload: { Parts: parts.map((part) => completedPart(part, isChecked)) },
-      ...condition[0],
+      ...condition,
     })
     const send = control.call((sdk, options) => sdk.send(command, options), signal, deadlines.longAnswerMs)
     const { ETag: tag } = await send

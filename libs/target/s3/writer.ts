@@ -22,13 +22,13 @@ import type {
 import { type Address, encodedKey, encodedValue, fullKey } from './address.ts'
 import type { Answer, Connection } from './connection.ts'
 import type { Control } from './control.ts'
-import { contentType, metadataOf } from './dress.ts'
+import { contentType, metadataHeaders, metadataOf } from './dress.ts'
 import { recoded } from './faults.ts'
 import { headerText, type LeanClient } from './lean.ts'
 import { findObject } from './lookup.ts'
 import { objectHeaders, uploadMembers } from './object-headers.ts'
 import type { S3Deadlines } from './settings.ts'
-import type { Header } from './sign.ts'
+import type { Headers } from './sign.ts'
 import { parseUpload } from './upload-name.ts'
 
 export interface RoleContext {
@@ -58,10 +58,10 @@ export async function conditionHeaders(
   request: { readonly key: Bytes; readonly condition: PutCondition },
   abilities: TargetAbilities,
   signal: AbortSignal,
-): Promise<readonly Header[]> {
+): Promise<Headers> {
   const { key, condition } = request
-  const isKept = condition.kind === 'absent' ? abilities.createsOnlyIfAbsent : abilities.replacesOnlyIfMatch
-  if (isKept) return [condition.kind === 'absent' ? ['if-none-match', '*'] : ['if-match', condition.seal]]
+  const header = conditionHeader(condition, abilities)
+  if (header !== null) return header
   const found = await findObject(client, key, signal)
   if (found !== null && (condition.kind === 'absent' || condition.seal !== found.seal)) {
     throw new WaybillError('TARGET_EXISTS', { isLookedAt: true })
@@ -70,36 +70,38 @@ export async function conditionHeaders(
 }
 
 /** All that a new object carries beside its bytes. */
-export function dressHeaders(request: Pick<PutRequest, 'key' | 'kind' | 'dress'>, options: ObjectOptions): Header[] {
-  const metadata = Object.entries(metadataOf(request.dress, request.kind))
-  return [
-    ['content-type', contentType(request.key, request.kind)],
-    ...metadata.map(([name, value]): Header => [`x-amz-meta-${name}`, value]),
-    ...objectHeaders(options),
-  ]
+export function dressHeaders({ key, kind, dress }: Pick<PutRequest, 'key' | 'kind' | 'dress'>): string[] {
+  const headers = metadataHeaders(dress, kind)
+  headers.push('content-type', contentType(key, kind))
+  return headers
 }
 
-/** Where the connection broke, `ask` may find out why, by throwing; where it does not know either, the break is thrown. */
-async function explained<T>(request: Promise<T>, ask: () => Promise<void>): Promise<T> {
+/** What to throw. Where the connection broke, `ask` may find out why, by throwing; else it is the break. */
+async function explained(error: unknown, ask: () => Promise<void>): Promise<unknown> {
+  if (codeOf(error) !== 'TARGET_UNREACHABLE') return error
   try {
-    return await request
-  } catch (error) {
-    if (codeOf(error) === 'TARGET_UNREACHABLE') {
-      await ask().catch((reason) => {
-        if (codeOf(reason) !== 'TARGET_UNREACHABLE') throw reason
-      })
-    }
-    throw error
+    await ask()
+  } catch (reason) {
+    if (codeOf(reason) !== 'TARGET_UNREACHABLE') return reason
   }
+  return error
+}
+
+/** null where the store cannot condition. */
+function conditionHeader(condition: PutCondition, abilities: TargetAbilities): Headers | null {
+  if (condition.kind === 'absent') return abilities.createsOnlyIfAbsent ? ['if-none-match', '*'] : null
+  return abilities.replacesOnlyIfMatch ? ['if-match', condition.seal] : null
 }
 
 class S3Writer implements TargetWriter {
   readonly #context: RoleContext
   readonly #abilities: TargetAbilities
+  readonly #optionHeaders: Headers
 
   constructor(context: RoleContext, abilities: TargetAbilities) {
     this.#context = context
     this.#abilities = abilities
+    this.#optionHeaders = objectHeaders(context.objectOptions)
   }
 
   async takeOver(): Promise<void> {
@@ -153,13 +155,19 @@ class S3Writer implements TargetWriter {
   }
 
   async #put(request: PutRequest, signal: AbortSignal): Promise<string> {
-    const { client, objectOptions } = this.#context
-    const conditions = await conditionHeaders(client, request, this.#abilities, signal)
-    const headers = [...dressHeaders(request, objectOptions), ...conditions, ...this.#checksum(request.digest)]
-    const payloadHash = request.digest.toString('hex')
-    const { key, body } = request
-    const put = client.send({ method: 'PUT', key, headers, body, payloadHash }, signal)
-    return tagOf(await explained(put, () => this.#lookAgain(request, signal)))
+    const { client } = this.#context
+    const { key, body, digest, condition } = request
+    const known = conditionHeader(condition, this.#abilities)
+    const headers = dressHeaders(request)
+    headers.push(...(known ?? (await conditionHeaders(client, request, this.#abilities, signal))))
+    headers.push(...this.#optionHeaders, ...this.#checksum(digest))
+    try {
+      return tagOf(
+        await client.send({ method: 'PUT', key, headers, body, payloadHash: digest.toString('hex') }, signal),
+      )
+    } catch (error) {
+      throw await explained(error, () => this.#lookAgain(request, signal))
+    }
   }
 
   /** @throws WaybillError TARGET_EXISTS when the condition of a put does not hold (any more). */
@@ -184,18 +192,15 @@ class S3Writer implements TargetWriter {
 
   async writePart(request: PartRequest, signal: AbortSignal): Promise<{ tag: string }> {
     const { id, isChecked } = parseUpload(request.upload)
-    const put = this.#context.client.send(
-      {
-        method: 'PUT',
-        key: request.key,
-        query: `partNumber=${request.part}&uploadId=${encodedValue(id)}`,
-        headers: isChecked ? this.#checksum(request.digest) : [],
-        body: request.body,
-        payloadHash: request.digest.toString('hex'),
-      },
-      signal,
-    )
-    return { tag: tagOf(await explained(put, () => this.#lookForUpload(request, signal))) }
+    const { key, part, body, digest } = request
+    const query = `partNumber=${part}&uploadId=${encodedValue(id)}`
+    const headers = isChecked ? this.#checksum(digest) : []
+    const put = { method: 'PUT', key, query, headers, body, payloadHash: digest.toString('hex') } as const
+    try {
+      return { tag: tagOf(await this.#context.client.send(put, signal)) }
+    } catch (error) {
+      throw await explained(error, () => this.#lookForUpload(request, signal))
+    }
   }
 
   async copyPart(request: CopyPartRequest, signal: AbortSignal): Promise<{ tag: string }> {
@@ -224,8 +229,8 @@ class S3Writer implements TargetWriter {
     return this.#context.close()
   }
 
-  #checksum(digest: Buffer): Header[] {
-    return this.#abilities.checksUploads ? [['x-amz-checksum-sha256', digest.toString('base64')]] : []
+  #checksum(digest: Buffer): Headers {
+    return this.#abilities.checksUploads ? ['x-amz-checksum-sha256', digest.toString('base64')] : []
   }
 }
 

@@ -62,7 +62,8 @@ function open(change: Partial<ConnectionSettings> = {}): Connection {
 
 function get(origin: string, change: Partial<Exchange> = {}): Exchange {
   const limits = { answerMs: defaultDeadlines.answerMs, keptBytesMax: 1024, signal }
-  return { origin, method: 'GET', path: '/', headers: [], body: null, ...limits, ...change }
+  const taken = { reads: 'all', accept: null } as const
+  return { origin, method: 'GET', path: '/', headers: [], body: null, ...limits, ...taken, ...change }
 }
 
 /** Opens a server and a connection for one test, and closes both. */
