@@ -77,6 +77,22 @@ async function carried({ client }: Bench, name: string): Promise<readonly [strin
 
 withS3Servers((kind) => {
   describe(`options of objects on ${kind}`, () => {
+    test('an object whose file only got another time gets it without a byte, and keeps all that it carried', async (t) => {
+      const bench = await openBench(t, kind, plain)
+      const first = putRequest('folder/a +%.txt', Buffer.from('the same'))
+      const { seal } = await bench.writer.put(first, never)
+      const dress = { ...dressOf('1.1.1', 2), mtimeNs: '1600000000500000000' }
+      const renewed = await bench.writer.put({ ...first, condition: { kind: 'same', seal }, dress }, never)
+      assert.equal(renewed.isSent, false)
+      const place = { Bucket: testBucket, Key: `job/${first.key}` }
+      const { Metadata = {}, ContentType, ContentLength, ETag } = await bench.client.send(new HeadObjectCommand(place))
+      assert.deepEqual(
+        [Metadata['mtime'], Metadata['waybill'], ContentType, ContentLength, ETag],
+        ['1600000000.5', 'job/1.1.1/2', 'text/plain', 8, renewed.seal],
+      )
+      assert.deepEqual(await carried(bench, String(first.key)), ['harbour archive', 'class=cold + dry'])
+    })
+
     test('metadata and tags are on small and large objects, and survive a repair', async (t) => {
       const bench = await openBench(t, kind, plain)
       const wanted = ['harbour archive', 'class=cold + dry']
