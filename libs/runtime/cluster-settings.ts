@@ -1,6 +1,7 @@
 // What a `waybill serve` process is configured with; services/cli reads it from the configuration file.
 import type { ConnectionOptions } from 'node:tls'
 import type { Place, S3Access } from './adapters.ts'
+import type { ApiSettings } from './api-settings.ts'
 
 export type RoleName = 'coordinator' | 'worker' | 'verifier' | 'api'
 
@@ -64,4 +65,6 @@ export interface ClusterSettings {
   readonly sourceRateBytesPerSecond: number | null
   /** PEM file of the key that signs reports; null: they are not signed. */
   readonly signingKeyFile: string | null
+  /** For the role api. */
+  readonly api: ApiSettings
 }

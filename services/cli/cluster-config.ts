@@ -18,6 +18,7 @@ export interface ClusterConfig {
   readonly kafka: SectionValues<'kafka'>
   readonly registry: SectionValues<'registry'>
   readonly serve: SectionValues<'serve'>
+  readonly api: SectionValues<'api'>
   readonly connections: ReadonlyMap<string, ConnectionValues>
   /** By `section.key`; what is not here is the default. */
   readonly origins: ReadonlyMap<string, Origin>
@@ -98,6 +99,7 @@ export function resolveCluster(file: ConfigFile | null, environment: Environment
     kafka: resolver.section('kafka'),
     registry: resolver.section('registry'),
     serve: resolver.section('serve'),
+    api: resolver.section('api'),
     connections: new Map(connections),
     origins: resolver.origins,
   }

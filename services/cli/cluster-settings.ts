@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { WaybillError } from '#libs/domain/errors'
+import type { ApiSettings, WebhookSettings } from '#libs/runtime/api-settings'
 import type {
   ClusterSettings,
   ConnectionSettings,
@@ -175,6 +176,40 @@ export function stateFolderOfCluster(input: ClusterInput, below: string): string
   return join(option === null ? environment.stateFolder : resolve(option), below)
 }
 
+/** Tokens are of a machine, not of one process: all that serve from one state folder take the same. */
+export function tokensFileOf(input: ClusterInput): string {
+  return input.cluster.api.tokens_file ?? join(stateFolderOfCluster(input, ''), 'tokens.json')
+}
+
+/** Throws CONFIG_INVALID for an address to which what is sent would travel in the clear, or without a signature. */
+async function webhookOf(input: ClusterInput): Promise<WebhookSettings | null> {
+  const { api } = input.cluster
+  const url = api.webhook_url
+  const secret = await passwordOf(input, {
+    place: '[api] webhook',
+    text: api.webhook_secret,
+    variable: api.webhook_secret_env,
+    file: api.webhook_secret_file,
+  })
+  if (url === null && secret === null) return null
+  if (url === null) throw invalid(input, '[api] has a webhook_secret and no webhook_url')
+  if (secret === null) throw invalid(input, '[api] webhook_url needs a secret that signs what is sent')
+  const { protocol, hostname: host } = new URL(url)
+  if (protocol !== 'https:' && !['localhost', '127.0.0.1', '[::1]'].includes(host))
+    throw invalid(input, '[api] webhook_url must be https')
+  return { url, secret }
+}
+
+async function apiOf(input: ClusterInput): Promise<ApiSettings> {
+  const [, host = '127.0.0.1', port = '8480'] = /^(.*):([0-9]+)$/.exec(input.cluster.api.listen) ?? []
+  return {
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port),
+    tokensFile: tokensFileOf(input),
+    webhook: await webhookOf(input),
+  }
+}
+
 /** Throws CONFIG_INVALID, naming what is wrong. */
 export async function clusterSettingsOf(input: ClusterInput): Promise<ClusterSettings> {
   const { settings, cluster, environment } = input
@@ -198,6 +233,7 @@ export async function clusterSettingsOf(input: ClusterInput): Promise<ClusterSet
     chunksMax: Math.min(concurrency ?? chunksDefault, chunksDefault),
     sourceRateBytesPerSecond: serve.source_rate,
     signingKeyFile: serve.signing_key,
+    api: await apiOf(input),
   }
 }
 

@@ -1,5 +1,5 @@
-// The one table of what the sections of the configuration file may hold: [kafka], [registry], [serve] and
-// [connections.NAME]. Reader, environment names, `config show` and docs/options.md all come from it.
+// The one table of what the sections of the configuration file may hold: [kafka], [registry], [serve], [api]
+// and [connections.NAME]. Reader, environment names, `config show` and docs/options.md all come from it.
 import { type Parsed, parsed } from '#libs/domain/quantity'
 import type { RoleName } from '#libs/runtime/cluster-settings'
 import {
@@ -118,6 +118,22 @@ export const sectionTable = {
     source_rate: optional(rate, { help: 'limit of what this process reads at sources, whatever it is granted' }),
     signing_key: optional(file, { isPath: true, help: 'private key that signs reports (waybill keygen)' }),
   },
+  api: {
+    listen: one(broker, '127.0.0.1:8480', {
+      help: 'where the role api listens; without tokens it is the loopback address whatever is said here',
+    }),
+    tokens_file: optional(file, {
+      isPath: true,
+      help: 'tokens of the API (waybill tokens create); without it tokens.json in the state folder',
+    }),
+    webhook_url: optional(endpoint, { help: 'told of the end of every pass; https, or http to this machine' }),
+    webhook_secret: optional(text('TEXT'), {
+      isSecret: true,
+      help: 'signs what is sent there; better one of the next two',
+    }),
+    webhook_secret_env: optional(variableName, { help: 'environment variable that holds the secret' }),
+    webhook_secret_file: optional(file, { isPath: true, help: 'file that holds the secret' }),
+  },
 } as const
 
 export const connectionTable = {
@@ -135,7 +151,7 @@ type ValuesOf<T> = { readonly [K in keyof T]: ValueOf<T[K]> }
 export type SectionValues<S extends SectionName> = ValuesOf<(typeof sectionTable)[S]>
 export type ConnectionValues = ValuesOf<typeof connectionTable>
 
-export const sectionNames: readonly SectionName[] = ['kafka', 'registry', 'serve']
+export const sectionNames: readonly SectionName[] = ['kafka', 'registry', 'serve', 'api']
 
 /** Entries of a section with their value types forgotten. */
 export function sectionEntries(section: SectionName): ReadonlyMap<string, KeyEntry<unknown>> {

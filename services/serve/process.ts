@@ -53,9 +53,10 @@ async function keepTopics(settings: ClusterSettings, { topicIds }: ClusterLog): 
 }
 
 async function openLog(options: ProcessOptions): Promise<ClusterLog> {
-  const { settings, clock, logger } = options
+  const { settings, clock, logger, signal } = options
   const topicIds = await knownTopics(settings)
-  const log = await openClusterLog(settings, { clock, logger, ...(topicIds === undefined ? {} : { topicIds }) })
+  const known = topicIds === undefined ? {} : { topicIds }
+  const log = await openClusterLog(settings, { clock, logger, signal, ...known })
   await keepTopics(settings, log)
   return log
 }

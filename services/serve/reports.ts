@@ -7,14 +7,14 @@ import { readEvent } from '#libs/projection/event-reader'
 import { reportFacts } from '#libs/projection/report-facts'
 import { reportLeaves } from '#libs/projection/report-leaves'
 import { makeReportFolder, writeWholeFile } from '#libs/report/output'
-import { writeReport } from '#libs/report/write'
+import { type ReportContent, writeReport } from '#libs/report/write'
 import type { JobRow } from '#schemas/rows'
 import type { ServeParts } from './parts.ts'
 
 /** Chunks that are asked who read them back: each verifier reads many. */
 const chunksAsked = 256
 
-type ReportParts = Pick<ServeParts, 'projection' | 'log' | 'software' | 'signingKey' | 'settings' | 'logger' | 'counts'>
+type ReportParts = Pick<ServeParts, 'projection' | 'log' | 'software' | 'signingKey' | 'settings' | 'logger'>
 
 async function readersOf({ projection, log }: ReportParts, job: string): Promise<readonly string[]> {
   const readers = new Set<string>()
@@ -34,18 +34,14 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Writes the report of the newest pass, which is complete, unless it is there. Throws REPORT_NOT_WRITTEN. */
-export async function keepReport(parts: ReportParts, job: string, row: JobRow): Promise<void> {
-  const { projection, log, software, signingKey, settings, logger } = parts
-  const folder = join(settings.stateFolder, 'reports', job)
-  const path = join(folder, `pass-${row.pass}.ndjson`)
-  if (await isThere(path)) return
+/** The report of the newest pass as it stands; of a complete one it is the same whoever makes it. */
+export async function reportContent(parts: ReportParts, job: string, row: JobRow): Promise<ReportContent> {
+  const { projection, log, software, signingKey } = parts
   const { rows } = projection
-  const completed = await readEvent(log, 'PassCompleted', {
-    topic: 'jobs',
-    partition: row.acceptedIn,
-    position: row.completedAt,
-  })
+  const isComplete = row.pass > 0 && row.passesCompleted === row.pass
+  const completed = isComplete
+    ? await readEvent(log, 'PassCompleted', { topic: 'jobs', partition: row.acceptedIn, position: row.completedAt })
+    : null
   const facts = await reportFacts({
     job,
     rows,
@@ -53,11 +49,19 @@ export async function keepReport(parts: ReportParts, job: string, row: JobRow): 
     software,
     readers: await readersOf(parts, job),
     hasOwnCredentials: false,
-    state: row.isLastPassCancelled ? 'cancelled' : 'completed',
-    endedAt: completed.at,
+    state: completed === null ? 'running' : completed.isCancelled ? 'cancelled' : 'completed',
+    endedAt: completed?.at ?? null,
   })
+  return { facts, leaves: reportLeaves({ rows, log, job }, row), signingKey }
+}
+
+/** Writes the report of the newest pass, which is complete, unless it is there. Throws REPORT_NOT_WRITTEN. */
+export async function keepReport(parts: ReportParts, job: string, row: JobRow): Promise<void> {
+  const folder = join(parts.settings.stateFolder, 'reports', job)
+  const path = join(folder, `pass-${row.pass}.ndjson`)
+  if (await isThere(path)) return
+  const content = await reportContent(parts, job, row)
   await makeReportFolder(folder, 0o700)
-  const leaves = reportLeaves({ rows, log, job }, row)
-  const { verdict } = await writeWholeFile(path, (sink) => writeReport(sink, { facts, leaves, signingKey }))
-  logger.info({ job, pass: row.pass, exitCode: verdict.exit_code, path }, 'report written')
+  const { verdict } = await writeWholeFile(path, (sink) => writeReport(sink, content))
+  parts.logger.info({ job, pass: row.pass, exitCode: verdict.exit_code, path }, 'report written')
 }

@@ -8,6 +8,7 @@ import { openProjection } from '#libs/projection/projection'
 import type { Claim } from '#libs/runtime/claims'
 import { runRole } from '#libs/runtime/role'
 import { createGranter } from '../coordinator/granting.ts'
+import { startApiRole } from './api-role.ts'
 import { createFence } from './fence.ts'
 import { createJobRoles, createSharedLimits, type JobRoles } from './job-roles.ts'
 import { createJobWatch, type LiveJob } from './jobs.ts'
@@ -210,6 +211,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
   }
   let memberships: readonly Membership[] = []
   let running: readonly Promise<void>[] = []
+  let api: Awaited<ReturnType<typeof startApiRole>> | null = null
   try {
     // A process with a cold store owns nothing until it caught up (rule 9).
     await Promise.race([broken, projection.caughtUp(working)])
@@ -224,11 +226,13 @@ export async function runServe(options: ServeOptions): Promise<void> {
     const owners = [shares.coordinator, shares.worker].filter((each) => each !== null)
     const serving = new ServingProcess(parts, shares)
     running = [...owners.map((owner) => owner.run(working)), serving.run(working)]
+    if (settings.roles.includes('api')) api = await startApiRole(parts)
     await Promise.race([broken, ...memberships.map(({ failed }) => failed), Promise.all(running)])
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error
   } finally {
     stop.abort()
+    await api?.close()
     await Promise.allSettled(running)
     await Promise.allSettled(memberships.map((membership) => membership.leave()))
     folding.abort()
