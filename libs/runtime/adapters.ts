@@ -15,6 +15,12 @@ import { exportRecords, storedPartitionCounts } from '#libs/log/segments/exporte
 import { openSegmentLog } from '#libs/log/segments/segment-log'
 import { soleMembership } from '#libs/log/sole-membership'
 import { openFileSource } from '#libs/source/files/file-source'
+import { type MeasuredSpeed, type MeasureOptions, measureSpeed } from '#libs/source/files/speed'
+import type { LoadSignal } from '#libs/source/load-signal'
+import { type CommandSettings, openCommandSignal } from '#libs/source/signals/command-signal'
+import { openDiskSignal } from '#libs/source/signals/disk-signal'
+import { type HttpSettings, openHttpSignal } from '#libs/source/signals/http-signal'
+import { openPressureSignal } from '#libs/source/signals/pressure-signal'
 import type { Source } from '#libs/source/source'
 import { moveAside, openRocksStore } from '#libs/store/rocksdb/rocks-store'
 import type { StateStore } from '#libs/store/state-store'
@@ -142,9 +148,12 @@ export interface ClusterLogOptions {
   readonly topicIds?: TopicIds
   /** Ends the waiting for a schema registry that is away. */
   readonly signal?: AbortSignal
+  /** For a person who looks: no schema is registered before something is appended, and the registry is not waited for long. */
+  readonly isLook?: boolean
 }
 
 const never = new AbortController().signal
+const lookPatienceMs = 10_000
 
 export interface ClusterLog extends EventLog {
   /** To be kept beside positions; null: the log has no topics that could be deleted and made again. */
@@ -163,7 +172,7 @@ function addressOf(log: KafkaSettings, clientId: string, logger: Logger): KafkaA
  */
 export async function openClusterLog(settings: ClusterSettings, options: ClusterLogOptions): Promise<ClusterLog> {
   const { log, stateFolder, instance } = settings
-  const { clock, logger, topicIds, signal } = options
+  const { clock, logger, topicIds, signal, isLook = false } = options
   if (log.kind === 'embedded') {
     return Object.assign(await openEmbeddedLog(join(stateFolder, 'log')), { topicIds: null })
   }
@@ -171,9 +180,12 @@ export async function openClusterLog(settings: ClusterSettings, options: Cluster
   const known = topicIds === undefined ? {} : { topicIds }
   const kafka = await openKafkaLog({ ...addressOf(log, instance, logger), clock, ...known })
   if (log.registry === null) return kafka
-  const { openRegisteredLog } = await import('#libs/log/registry/registered-log')
+  const { openRegisteredLog, openRegisteredLook } = await import('#libs/log/registry/registered-log')
+  const address = { ...log.registry, clock, logger }
   try {
-    const registered = await openRegisteredLog(kafka, { ...log.registry, clock, logger }, signal ?? never)
+    const registered = isLook
+      ? openRegisteredLook(kafka, { ...address, patienceMs: lookPatienceMs })
+      : await openRegisteredLog(kafka, address, signal ?? never)
     return Object.assign(registered, { topicIds: kafka.topicIds })
   } catch (error) {
     await kafka.close()
@@ -188,7 +200,7 @@ export async function checkClusterSchemas(
 ): Promise<readonly SchemaFinding[]> {
   if (log.registry === null) return []
   const { checkSchemas } = await import('#libs/log/registry/schema-check')
-  return checkSchemas({ ...log.registry, clock, logger }, signal ?? never)
+  return checkSchemas({ ...log.registry, clock, logger, patienceMs: lookPatienceMs }, signal ?? never)
 }
 
 /** This process's share of a role's work: all of it where the log is its own. Throws LOG_UNREACHABLE, LOG_DENIED. */
@@ -238,4 +250,29 @@ export async function createClusterTopics({ log, plan, clock, logger }: TopicsPl
 export async function checkClusterTopics({ log, plan, clock, logger }: TopicsPlace): Promise<readonly TopicFinding[]> {
   const { checkFoundTopics } = await import('#libs/log/kafka/topics')
   return checkFoundTopics({ address: addressOf(log, 'topics', logger), plan, clock })
+}
+
+/** A signal of a source's load, as it is configured. null: the threshold of that kind. */
+export type SignalSettings =
+  | { readonly kind: 'pressure' | 'disk'; readonly threshold: number | null }
+  | ({ readonly kind: 'command' } & CommandSettings)
+  | ({ readonly kind: 'http' } & HttpSettings)
+
+/** @param path of the source on this machine, for the kinds that look at its disk. Connects to nothing yet. */
+export function openSourceSignal(settings: SignalSettings, path: string, clock: Clock): LoadSignal {
+  switch (settings.kind) {
+    case 'pressure':
+      return openPressureSignal({ clock, threshold: settings.threshold ?? undefined })
+    case 'disk':
+      return openDiskSignal({ path, clock, threshold: settings.threshold ?? undefined })
+    case 'command':
+      return openCommandSignal(settings)
+    case 'http':
+      return openHttpSignal(settings)
+  }
+}
+
+/** What a folder can deliver at least; reads and keeps nothing. Throws what its source throws. */
+export function measureSourceSpeed(options: MeasureOptions): Promise<MeasuredSpeed> {
+  return measureSpeed(options)
 }

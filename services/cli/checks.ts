@@ -2,8 +2,7 @@
 import { access, constants, readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorCatalogue, isErrorCode, WaybillError } from '#libs/domain/errors'
-import { formatCount, formatRate, formatSize } from '#libs/domain/quantity'
-import type { Clock } from '#libs/runtime/clock'
+import { formatCount, formatSize } from '#libs/domain/quantity'
 import type { Source } from '#libs/source/source'
 import type { Target } from '#libs/target/target'
 import type { TargetAbilities } from '#schemas/records'
@@ -135,40 +134,5 @@ export function checkPlaces(name: string, apart: () => Promise<void>): Promise<C
   return guarded(name, async () => {
     await apart()
     return check(name, 'ok', 'source and target lie apart')
-  })
-}
-
-const measureMs = 10_000
-const bufferBytes = 8 * 1024 * 1024
-
-/** Reads files of the source for ten seconds, one after the other, and says how fast that was. Keeps nothing. */
-export function measureSource(name: string, source: Source, clock: Clock, signal: AbortSignal): Promise<Check> {
-  const label = `speed of ${name}`
-  return guarded(label, async () => {
-    const buffer = Buffer.allocUnsafe(bufferBytes)
-    const startedMs = clock.monotonic()
-    const isOver = (): boolean => clock.monotonic() - startedMs >= measureMs
-    let bytes = 0
-    let cursor: Buffer | null = null
-    do {
-      const page = await source.list(cursor, { entriesMax: 100, nameBytesMax: 96 * 1024 }, signal)
-      for (const { name: item, kind, identity, outcome } of page.entries) {
-        if (kind !== 'file' || outcome !== null || isOver()) continue
-        const reader = await source.open(item, identity)
-        for (let offset = 0; offset < identity.size && !isOver(); offset += bufferBytes) {
-          const piece = buffer.subarray(0, Math.min(bufferBytes, identity.size - offset))
-          await reader.read(piece, offset, signal)
-          bytes += piece.length
-        }
-        await reader.close()
-      }
-      cursor = page.cursor
-    } while (cursor !== null && !isOver())
-    const seconds = Math.max((clock.monotonic() - startedMs) / 1000, 0.001)
-    return check(
-      label,
-      'ok',
-      `${formatRate(bytes / seconds)} with one reader (${formatSize(bytes)}, the page cache may have helped)`,
-    )
   })
 }

@@ -6,6 +6,9 @@ import type { ValueType } from './value-types.ts'
 export const optionGroups = ['selection', 'copy', 'S3', 'proof', 'limits', 'command', 'output', 'run'] as const
 export type OptionGroup = (typeof optionGroups)[number]
 
+/** Commands that make a job. */
+export const moving = ['migrate', 'plan', 'jobs submit'] as const satisfies readonly CommandName[]
+
 interface OptionPlace {
   readonly group: OptionGroup
   readonly commands: readonly CommandName[] | 'all'

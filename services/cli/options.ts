@@ -3,7 +3,8 @@
 import { encryptions } from '#libs/domain/object-options'
 import type { CommandName } from './commands.ts'
 import { roleNames } from './config-sections.ts'
-import { many, type OptionEntry, one, optional } from './option-entry.ts'
+import { limitOptions } from './limit-options.ts'
+import { many, moving, type OptionEntry, one, optional } from './option-entry.ts'
 import {
   choice,
   concurrency,
@@ -11,13 +12,11 @@ import {
   duration,
   encryptionKey,
   endpoint,
-  errorLimit,
   flag,
   instanceName,
   jobName,
   metadata,
   moment,
-  rate,
   several,
   size,
   sizeWithin,
@@ -30,7 +29,6 @@ import {
 
 const mib = 1024 ** 2
 const topicCommands = ['topics create', 'topics check'] as const
-const moving = ['migrate', 'plan', 'jobs submit'] as const
 /** What a job of a cluster cannot be asked for: files and endpoints of the machine on which it is typed. */
 const movingHere = ['migrate', 'plan'] as const
 const working = ['migrate', 'plan', 'verify', 'doctor'] as const
@@ -196,32 +194,7 @@ export const optionTable = {
     help: 'private key that signs the report (waybill keygen)',
   }),
 
-  throughput: one(rate, null, {
-    group: 'limits',
-    commands: moving,
-    help: 'hard limit on reading the source, for example 400GB/h',
-  }),
-  'source-peak': one(rate, null, {
-    group: 'limits',
-    commands: moving,
-    help: 'what the source can deliver; 10 % of it is a hard limit',
-  }),
-  'max-errors': optional(errorLimit, {
-    group: 'limits',
-    commands: moving,
-    help: 'stop the job after so many failed items, or this share of all',
-  }),
-
-  'max-workers': optional(countWithin(1, 100_000), {
-    group: 'limits',
-    commands: ['jobs submit'],
-    help: 'workers that may move chunks of the job at a time',
-  }),
-  priority: one(choice(['low', 'normal', 'high']), 'normal', {
-    group: 'limits',
-    commands: ['jobs submit'],
-    help: 'which of several jobs is served first',
-  }),
+  ...limitOptions,
 
   format: one(choice(['json', 'ndjson', 'csv', 'html', 'sha256sums']), 'ndjson', {
     group: 'command',
@@ -249,7 +222,19 @@ export const optionTable = {
     group: 'command',
     commands: ['doctor'],
     isTypedOnly: true,
-    help: 'read from the source for 10 s to measure its peak',
+    help: 'read from the source at rising speed to measure its peak; asks first',
+  }),
+  for: one(duration, 10_000, {
+    group: 'command',
+    commands: ['doctor'],
+    isTypedOnly: true,
+    help: 'how long --measure-source may take',
+  }),
+  'max-bytes': one(size, 5 * 1024 ** 3, {
+    group: 'command',
+    commands: ['doctor'],
+    isTypedOnly: true,
+    help: 'how much --measure-source may read',
   }),
   origin: one(flag, false, {
     group: 'command',
@@ -349,7 +334,7 @@ export const optionTable = {
   }),
   yes: one(flag, false, {
     group: 'run',
-    commands: ['migrate'],
+    commands: ['migrate', 'doctor'],
     short: 'y',
     isTypedOnly: true,
     help: 'ask nothing, go on',

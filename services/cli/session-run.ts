@@ -24,7 +24,7 @@ import { software } from './software.ts'
 import { stateFolderOf } from './state-folder.ts'
 import { type RunWords, summaryObject, summaryText } from './summary.ts'
 
-type Ends = Pick<SessionOptions, 'request' | 'aim' | 'source' | 'target' | 'readTarget' | 'selects'>
+type Ends = Pick<SessionOptions, 'request' | 'aim' | 'source' | 'target' | 'readTarget' | 'selects' | 'protection'>
 export type PlainSessionOptions = Omit<SessionOptions, 'listen'>
 
 export async function sessionOf(input: CommandInput, job: string, ends: Ends): Promise<PlainSessionOptions> {

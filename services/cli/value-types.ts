@@ -12,6 +12,7 @@ import {
   parseSize,
   refused,
 } from '#libs/domain/quantity'
+import { isTimetable, parseTimetable } from '#libs/domain/timetable'
 
 /** What a shell should offer after the option. */
 export type Completion = 'files' | 'folders' | 'words' | 'nothing'
@@ -73,13 +74,38 @@ export const size: ValueType<number> = {
   show: formatSizeExact,
 }
 
-/** Bytes a second; null is unlimited. A timetable begins with a day or an hour and comes later. */
+/** Bytes a second; null is unlimited. */
 export const rate: ValueType<number | null> = {
   placeholder: 'RATE',
   words: ['unlimited'],
   completion: 'words',
-  parse: (value) => (/[0-9]:[0-9]{2}/.test(value) ? refused('timetables are not supported yet') : parseRate(value)),
+  parse: parseRate,
   show: formatRateExact,
+}
+
+export interface Throughput {
+  /** null: unlimited, or by the timetable. */
+  readonly bytesPerSecond: number | null
+  /** As it was written; null: the same limit at all times. */
+  readonly timetable: string | null
+}
+
+export const noThroughput: Throughput = { bytesPerSecond: null, timetable: null }
+
+/** A rate, or a timetable of rates. */
+export const throughput: ValueType<Throughput> = {
+  placeholder: 'RATE|TIMETABLE',
+  words: ['unlimited'],
+  completion: 'words',
+  parse: (value) => {
+    if (!isTimetable(value)) {
+      const limit = parseRate(value)
+      return limit.ok ? parsed({ bytesPerSecond: limit.value, timetable: null }) : limit
+    }
+    const timetable = parseTimetable(value)
+    return timetable.ok ? parsed({ bytesPerSecond: null, timetable: value.trim() }) : timetable
+  },
+  show: ({ bytesPerSecond, timetable }) => timetable ?? formatRateExact(bytesPerSecond),
 }
 
 /** A size within bounds, both included. */

@@ -4,6 +4,7 @@
 import type { Wish } from '#libs/domain/decide-coordinator'
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
+import type { ControlRules } from '#libs/domain/rate-control'
 import { emptyTally } from '#libs/domain/rows'
 import { provenSince } from '#libs/domain/tally'
 import type { EventLog } from '#libs/log/event-log'
@@ -14,12 +15,21 @@ import { openClients } from '#libs/runtime/clients'
 import type { Clock, Random } from '#libs/runtime/clock'
 import type { Logger } from '#libs/runtime/logger'
 import { appendAndFold, type RoleContext } from '#libs/runtime/role'
+import type { LoadSignal } from '#libs/source/load-signal'
 import type { Source, SourceEntry } from '#libs/source/source'
 import type { StateStore } from '#libs/store/state-store'
 import type { Target } from '#libs/target/target'
 import type { JobRequest, RunSettings } from '#schemas/records'
 import type { JobRow, TallyRow } from '#schemas/rows'
 import { startRoles } from './roles.ts'
+
+/** What protects the source beside the limits of the job. */
+export interface SourceProtection {
+  readonly signals: readonly LoadSignal[]
+  /** Lower bound of what the source can deliver; null: not measured. */
+  readonly measuredPeakBytesPerSecond: number | null
+  readonly rules: ControlRules
+}
 
 export interface MigrationOptions {
   readonly job: string
@@ -35,6 +45,8 @@ export interface MigrationOptions {
   /** The verifier's own target, where it has credentials of its own. */
   readonly readTarget: Target
   readonly selects: (entry: SourceEntry) => boolean
+  /** Absent: limits and the latency of our own reads alone. */
+  readonly protection?: SourceProtection
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

@@ -3,6 +3,7 @@ import type { Wish } from '#libs/domain/decide-coordinator'
 import { createLoggedDigests } from '#libs/projection/logged-digests'
 import type { Clients } from '#libs/runtime/clients'
 import { type RoleContext, runRole } from '#libs/runtime/role'
+import { watchSignals } from '#libs/source/signal-watch'
 import { createByteBudget } from '#libs/transfer/byte-budget'
 import { createReadGate } from '#libs/transfer/read-gate'
 import { createRequestSlots } from '#libs/transfer/request-slots'
@@ -92,13 +93,35 @@ function verifierOf({ options, context, claims, clients }: RolePlaces): ReturnTy
   })
 }
 
+/** The granter, and the watch over the signals that it hears. */
+function protectSource({ options, context, claims }: RolePlaces): readonly Promise<void>[] {
+  const { projection, clock, signal } = context
+  const { protection, logger } = options
+  // One job, one source: whatever it is called, the signals are its own.
+  const only = 'source'
+  const signals = new Map([[only, protection?.signals ?? []]])
+  const watch = watchSignals({ signals, clock, logger: logger.child({ role: 'granter' }) })
+  const granter = createGranter({
+    projection,
+    clock,
+    jobs: claims.jobs,
+    rates: claims.rates,
+    partitionCount: 1,
+    rules: protection?.rules,
+    knowledge: {
+      levels: () => watch.levels(only),
+      measuredPeak: () => protection?.measuredPeakBytesPerSecond ?? null,
+    },
+  })
+  const granting = runRole(granter, context)
+  return signals.get(only)?.length === 0 ? [granting] : [granting, watch.run(signal)]
+}
+
 /** Each promise ends when its role does: the signal of the context aborted, or an effect ended the run. */
 export function startRoles(places: RolePlaces): readonly Promise<void>[] {
-  const { options, context, claims } = places
+  const { options, context } = places
   const reading = [runRole(coordinatorOf(places), context), runRole(verifierOf(places), context)]
   // A verification moves nothing: no worker, no grants.
   if (options.aim === 'verify') return reading
-  const { projection, clock } = context
-  const granter = createGranter({ projection, clock, jobs: claims.jobs, rates: claims.rates, partitionCount: 1 })
-  return [...reading, runRole(workerOf(places), context), runRole(granter, context)]
+  return [...reading, runRole(workerOf(places), context), ...protectSource(places)]
 }

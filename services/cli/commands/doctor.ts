@@ -11,13 +11,13 @@ import {
   checkStateFolder,
   checkTarget,
   compareClocks,
-  measureSource,
 } from '../checks.ts'
 import { checkCluster } from '../cluster-checks.ts'
 import { isOfCluster, stateFolderOfCluster } from '../cluster-settings.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { connectSource, connectTarget } from '../connections.ts'
 import { type Location, locationText, parseLocation } from '../locations.ts'
+import { measureSource } from '../measure-source.ts'
 import { checkApart } from '../preflight.ts'
 import { software } from '../software.ts'
 import { stateFolderOf } from '../state-folder.ts'
@@ -31,7 +31,7 @@ function isTarget(location: Location, index: number, count: number): boolean {
 }
 
 async function checkLocations(input: CommandInput): Promise<readonly Check[]> {
-  const { words, aliases, settings, clock, signal } = input
+  const { words, aliases, settings, signal } = input
   const locations = words.map((word) => parseLocation(word, aliases))
   const checks: Check[] = []
   for (const [index, location] of locations.entries()) {
@@ -43,7 +43,8 @@ async function checkLocations(input: CommandInput): Promise<readonly Check[]> {
     const source = connectSource(location)
     checks.push(await checkSource(name, source))
     const isReadable = checks.at(-1)?.result === 'ok'
-    if (settings['measure-source'] && isReadable) checks.push(await measureSource(name, source, clock, signal))
+    const isMeasured = settings['measure-source'] && isReadable && location.kind === 'files'
+    if (isMeasured) checks.push(await measureSource(input, location, source))
     await source.close()
   }
   const [first, second] = [locations[0], locations.at(-1)]

@@ -6,6 +6,7 @@ import { wordsOfRun } from '../jobs.ts'
 import { checkEnds } from '../preflight.ts'
 import { connectOrdered, orderOf } from '../request.ts'
 import { runSession, sessionOf } from '../session-run.ts'
+import { protectionOf } from '../source-protection.ts'
 import { plan } from './plan.ts'
 
 export const migrate: Command = async (input) => {
@@ -23,6 +24,7 @@ export const migrate: Command = async (input) => {
     target: await connectTarget(input, target, job),
     readTarget: await connectReader(input, target, job),
     selects,
+    protection: await protectionOf(input, request),
   })
   return runSession(input, options, wordsOfRun(input))
 }

@@ -1,5 +1,6 @@
 // waybill plan SOURCE TARGET (= migrate --dry-run): what would be done. Appends nothing, keeps no state.
 import { join } from 'node:path'
+import { capsOf, estimateCompletion } from '#libs/domain/completion-estimate'
 import { errorCatalogue, isErrorCode } from '#libs/domain/errors'
 import { showName } from '#libs/domain/name-text'
 import { formatCount } from '#libs/domain/quantity'
@@ -49,7 +50,20 @@ const itemsPerSecondLow = 500
 /** How much of the limit is reached in the worst case. */
 const rateShareLow = 0.9
 
-function paceOf(totals: PlanTotals, request: JobRequest): PlanSummary['pace'] {
+/** By a timetable it depends on the hour at which the job begins. */
+function paceByTimetable(totals: PlanTotals, request: JobRequest, nowMs: number): PlanSummary['pace'] {
+  const caps = capsOf(request, nowMs)
+  const left = { leftBytes: totals.movedBytes, leftToVerifyBytes: 0, measuredBytesPerSecond: null }
+  const endMs = estimateCompletion({ nowMs, ...left, ...caps })
+  if (endMs === null) return null
+  const shortMs = Math.max(1, Math.round(endMs - nowMs))
+  const bytesPerSecond = (totals.movedBytes * 1000) / shortMs
+  const longMs = Math.round(shortMs / rateShareLow + (totals.movedItems / itemsPerSecondLow) * 1000)
+  return { bytesPerSecond, because: 'mean of the timetable of --throughput, begun now', shortMs, longMs }
+}
+
+function paceOf(totals: PlanTotals, request: JobRequest, nowMs: number): PlanSummary['pace'] {
+  if (request.throughputTimetable !== null) return paceByTimetable(totals, request, nowMs)
   const { throughputBytesPerSecond: throughput, sourcePeakBytesPerSecond: peak } = request
   const shareOfPeak = peak === null ? null : Math.floor(peak / 10)
   const isOfPeak = shareOfPeak !== null && (throughput === null || shareOfPeak < throughput)
@@ -145,7 +159,7 @@ export const plan: Command = async (input) => {
     bytesReadBack: totals.readBackBytes,
     memoryBytes: settings.memory,
     stateBytes: stateBytesOf(totals),
-    pace: paceOf(totals, request),
+    pace: paceOf(totals, request, input.clock.now()),
     abilities,
     notes: await notesOf(input, ends, found.plan),
     exitCode: exitCodeOf(found.plan, request),
