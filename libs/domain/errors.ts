@@ -156,6 +156,7 @@ export const errorCatalogue = {
     'This folder is a copy of a job, made by `waybill log export` to look at. The job goes on where it was copied from.',
   ),
   JOB_UNKNOWN: entry('never', 'There is no such job in this state folder. `waybill jobs list` shows them.'),
+  JOB_STATE: entry('never', 'The job is in a state that does not allow this.'),
   JOB_DIFFERS: entry('never', 'The job exists with other options. Use the same options, or --job NEW.'),
   JOB_UNFINISHED: entry(
     'never',
@@ -167,6 +168,9 @@ export const errorCatalogue = {
   ),
   EVENT_POISON: entry('never', 'The log holds a record that does not decode or contradicts itself. The job stops.'),
   // api
+  API_UNREACHABLE: entry('again', 'No process answers there. Check the address, and whether the process runs.'),
+  API_DENIED: entry('never', 'The API refused the token. Set WAYBILL_TOKEN to a token of the needed scope.'),
+  API_REFUSED: entry('never', 'The API refused the request.'),
   API_NOT_STARTED: entry('never', 'The API cannot listen there. Check the address, the port and who uses it already.'),
   // usage, report
   USAGE: entry('never', 'The command line is not understood. `waybill --help` shows what there is.'),

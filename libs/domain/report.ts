@@ -175,6 +175,8 @@ const exitCodeOfError: Partial<Readonly<Record<ErrorCode, ExitCode>>> = {
   JOB_UNKNOWN: 2,
   ITEM_UNKNOWN: 2,
   JOB_DIFFERS: 2,
+  JOB_STATE: 2,
+  API_REFUSED: 2,
   NODE_TOO_OLD: 2,
   JOB_HELD: 10,
   REPORT_INVALID: 11,

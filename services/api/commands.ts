@@ -2,23 +2,14 @@
 import { type JobCommand, refusalOf } from '#libs/domain/job-control'
 import { partitionOfName } from '#libs/domain/placement'
 import type { Appended } from '#libs/log/event-writer'
-import type { LimitsChange, MigrationRequest } from '#schemas/api/migration'
+import type { MigrationRequest } from '#schemas/api/migration'
 import type { Draft } from '#schemas/events'
 import type { JobRow } from '#schemas/rows'
 import { type Call, type Handler, type Told, told } from './calls.ts'
+import { commandEvent, limitsEvent, type OrderedCommand } from './command-events.ts'
 import type { ApiContext } from './context.ts'
-import {
-  bytesPerSecondOf,
-  completionOf,
-  findJob,
-  type JobSight,
-  knownJob,
-  limitsOf,
-  migrationOf,
-  pendingSight,
-  tagOfLimits,
-} from './job-sight.ts'
-import { jobNameOf, orderOf, timetableOf } from './migration-order.ts'
+import { completionOf, findJob, type JobSight, knownJob, migrationOf, pendingSight, tagOfLimits } from './job-sight.ts'
+import { jobNameOf, orderOf } from './migration-order.ts'
 import { positionText } from './position-text.ts'
 import { ApiProblem } from './problems.ts'
 import { waitUntil } from './waiting.ts'
@@ -112,23 +103,15 @@ async function shown(call: Call, job: string, position: string, status: number):
   return told(status, body, { 'waybill-position': position, etag: tagOfLimits(sight) })
 }
 
-const drafts = {
-  pause: (job: string, actor: string, reason: string): Draft => ({ type: 'JobPaused', job, actor, reason, code: null }),
-  resume: (job: string, actor: string, reason: string): Draft => ({ type: 'JobResumed', job, actor, reason }),
-  cancel: (job: string, actor: string, reason: string): Draft => ({ type: 'JobCancelled', job, actor, reason }),
-  // On a job that came to its end, the same event asks for a further pass.
-  retry: (job: string, actor: string, reason: string): Draft => ({ type: 'JobResumed', job, actor, reason }),
-} as const
-
 function commandOf(
-  command: keyof typeof drafts,
+  command: OrderedCommand,
 ): Handler<'pauseMigration' | 'resumeMigration' | 'cancelMigration' | 'retryMigration'> {
   return ({ params, body }, call) => {
     const job = params.job_id
     return queues(call.context).run(job, async () => {
       const { sight, row } = await acceptedRow(call, job)
       mustAllow(command, sight, row)
-      const position = await say(call, drafts[command](job, call.principal.name, body.reason))
+      const position = await say(call, commandEvent(command, { job, actor: call.principal.name, reason: body.reason }))
       return shown(call, job, position, 202)
     })
   }
@@ -138,27 +121,6 @@ export const pauseMigration = commandOf('pause')
 export const resumeMigration = commandOf('resume')
 export const cancelMigration = commandOf('cancel')
 export const retryMigration = commandOf('retry')
-
-function changedLimits(sight: JobSight, change: LimitsChange): ReturnType<typeof limitsOf> {
-  const before = limitsOf(sight)
-  const timetable = timetableOf(change)
-  const {
-    throughput_limit_gb_per_hour: throughput,
-    source_peak_gb_per_hour: peak,
-    max_parallel_workers: workers,
-    priority,
-  } = change
-  const rate = (value: number | string | undefined, kept: number | null): number | null =>
-    value === undefined ? kept : typeof value === 'number' ? bytesPerSecondOf(value) : null
-  return {
-    throughputBytesPerSecond: rate(throughput, before.throughputBytesPerSecond),
-    // A limit that is set by hand ends the timetable; who wants one again asks for it.
-    throughputTimetable: timetable ?? (throughput === undefined ? before.throughputTimetable : null),
-    sourcePeakBytesPerSecond: rate(peak, before.sourcePeakBytesPerSecond),
-    workersMax: workers === undefined ? before.workersMax : typeof workers === 'number' ? workers : null,
-    priority: priority ?? before.priority,
-  }
-}
 
 function mustMatch(header: string | undefined, sight: JobSight): void {
   if (header === undefined || header === '*') return
@@ -172,14 +134,7 @@ export const changeMigration: Handler<'changeMigration'> = ({ params, body, head
     const { sight, row } = await acceptedRow(call, job)
     mustMatch(headers['if-match'], sight)
     mustAllow('throttle', sight, row)
-    const event: Draft = {
-      type: 'LimitsChanged',
-      job,
-      actor: call.principal.name,
-      reason: body.reason ?? 'limits of the API',
-      ...changedLimits(sight, body),
-      settings: null,
-    }
+    const event = limitsEvent(sight, body, call.principal.name)
     return shown(call, job, await say(call, event), 200)
   })
 }

@@ -122,6 +122,71 @@ export const commandTable = {
     arguments: [job],
     examples: ['waybill jobs wait 2026-to-2026-1a2b3c4d --config waybill.toml --timeout 12h'],
   },
+  'jobs pause': {
+    summary: 'stop reading the source of a job; what is verified stays so',
+    details: [
+      "Goes to the process that works on the job (its socket lies in the job's folder), with --api to a process that serves, with [kafka] into the event log of the cluster. A job at rest is paused for its next run.",
+    ],
+    arguments: [job],
+    examples: ['waybill jobs pause archive-2026 --reason backup'],
+  },
+  'jobs resume': { summary: 'go on with a job that is paused', details: [], arguments: [job], examples: [] },
+  'jobs cancel': {
+    summary: 'give up the pass of a job: open uploads are aborted, nothing else is touched',
+    details: ['A job at rest is given up by its next run.'],
+    arguments: [job],
+    examples: ['waybill jobs cancel archive-2026 --reason mistake'],
+  },
+  'jobs retry': {
+    summary: 'ask for a further pass of a job that ended: what failed, is new or changed',
+    details: [],
+    arguments: [job],
+    examples: ['waybill jobs retry archive-2026'],
+  },
+  'jobs throttle': {
+    summary: 'change limits and priority of a job while it runs',
+    details: [
+      "RATE is a rate, unlimited, or a timetable in quotes: '400GB/h Mon-Fri 08:00-18:00 100GB/h Europe/Berlin'. What is not named stays as it is.",
+    ],
+    arguments: [
+      job,
+      { name: 'RATE', help: 'hard limit on reading the source', count: 'optional', completion: 'nothing' },
+    ],
+    examples: [
+      'waybill jobs throttle archive-2026 100GB/h',
+      'waybill jobs throttle archive-2026 --priority high --api http://localhost:8480',
+    ],
+  },
+  'jobs events': {
+    summary: 'print the history of a job from its log, one event a line',
+    details: [],
+    arguments: [job],
+    examples: [
+      'waybill jobs events archive-2026 --follow',
+      'waybill jobs events archive-2026 --types JobPaused,JobResumed',
+    ],
+  },
+  'jobs forget': {
+    summary: 'remove the state of a finished job from this machine',
+    details: ['The log, the store and the reports of the job go. What was moved stays where it is.'],
+    arguments: [job],
+    examples: ['waybill jobs forget archive-2026 --yes'],
+  },
+  'tokens create': {
+    summary: 'make a token for the API of the processes that serve from this state folder',
+    details: [
+      'The token is printed once; its digest is kept. NAME is the actor of the events that it makes; without it your own name.',
+    ],
+    arguments: [{ name: 'NAME', help: 'who uses the token', count: 'optional', completion: 'nothing' }],
+    examples: ['waybill tokens create dashboard --scope read,report --expires 30d'],
+  },
+  'tokens list': { summary: 'list the tokens of the API', details: [], arguments: [], examples: [] },
+  'tokens revoke': {
+    summary: 'make a token invalid at once',
+    details: [],
+    arguments: [{ name: 'ID', help: 'id of the token, as tokens list shows it', count: 'one', completion: 'nothing' }],
+    examples: ['waybill tokens revoke 1f0c2a9b7d3e'],
+  },
   serve: {
     summary: 'work for a cluster: one or more roles over the event log, until it is stopped',
     details: [
@@ -224,18 +289,7 @@ export function isCommandName(name: string): name is CommandName {
 export const commandNames: readonly CommandName[] = Object.keys(commandTable).filter(isCommandName)
 
 /** Answered with "not supported yet" and exit code 2. */
-export const laterCommands: readonly string[] = [
-  'tokens',
-  'state',
-  'log',
-  'jobs pause',
-  'jobs resume',
-  'jobs cancel',
-  'jobs retry',
-  'jobs throttle',
-  'jobs events',
-  'jobs forget',
-]
+export const laterCommands: readonly string[] = ['state', 'log']
 
 /** First words of commands of two words. */
-export const commandGroups: readonly string[] = ['report', 'jobs', 'topics', 'config']
+export const commandGroups: readonly string[] = ['report', 'jobs', 'topics', 'config', 'tokens']

@@ -10,7 +10,7 @@ export const limitOptions = {
   }),
   'source-peak': one(rate, null, {
     group: 'limits',
-    commands: moving,
+    commands: [...moving, 'jobs throttle'],
     help: 'what the source can deliver; 10 % of it is a hard limit',
   }),
   'source-signal': one(choice(['none', 'pressure', 'disk', 'both']), 'none', {
@@ -31,12 +31,12 @@ export const limitOptions = {
 
   'max-workers': optional(countWithin(1, 100_000), {
     group: 'limits',
-    commands: ['jobs submit'],
+    commands: ['jobs submit', 'jobs throttle'],
     help: 'workers that may move chunks of the job at a time',
   }),
   priority: one(choice(['low', 'normal', 'high']), 'normal', {
     group: 'limits',
-    commands: ['jobs submit'],
+    commands: ['jobs submit', 'jobs throttle'],
     help: 'which of several jobs is served first',
   }),
 } as const

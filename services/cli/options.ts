@@ -3,6 +3,7 @@
 import { encryptions } from '#libs/domain/object-options'
 import type { CommandName } from './commands.ts'
 import { roleNames } from './config-sections.ts'
+import { controlling, controlOptions, tokenCommands } from './control-options.ts'
 import { limitOptions } from './limit-options.ts'
 import { many, moving, type OptionEntry, one, optional } from './option-entry.ts'
 import {
@@ -46,6 +47,9 @@ const stateful = [
   'serve',
   'config show',
   'config check',
+  'jobs forget',
+  ...controlling,
+  ...tokenCommands,
 ] as const
 
 export const optionTable = {
@@ -167,7 +171,11 @@ export const optionTable = {
   }),
   metadata: many(metadata, { group: 'S3', commands: moving, help: 'metadata to set on every object' }),
   tag: many(tag, { group: 'S3', commands: moving, help: 'tag to set on every object, at most 10' }),
-  'ca-file': optional(text('FILE', 'files'), { group: 'S3', commands: working, help: 'certificates to trust, as PEM' }),
+  'ca-file': optional(text('FILE', 'files'), {
+    group: 'S3',
+    commands: [...working, ...controlling],
+    help: 'certificates to trust, as PEM',
+  }),
 
   verify: one(
     verifyMode,
@@ -195,6 +203,7 @@ export const optionTable = {
   }),
 
   ...limitOptions,
+  ...controlOptions,
 
   format: one(choice(['json', 'ndjson', 'csv', 'html', 'sha256sums']), 'ndjson', {
     group: 'command',
@@ -334,7 +343,7 @@ export const optionTable = {
   }),
   yes: one(flag, false, {
     group: 'run',
-    commands: ['migrate', 'doctor'],
+    commands: ['migrate', 'doctor', 'jobs forget'],
     short: 'y',
     isTypedOnly: true,
     help: 'ask nothing, go on',

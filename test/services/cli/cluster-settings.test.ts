@@ -62,6 +62,11 @@ memory = "1GiB"
 concurrency = 2
 source_rate = "40MB/s"
 signing_key = "/etc/waybill/sign.key"
+[api]
+listen = "[::]:8480"
+tokens_file = "tokens.json"
+webhook_url = "https://hooks.example.com/waybill"
+webhook_secret_file = "password"
 [connections.archive]
 location = "/mnt/archive"
 [connections.bucket]
@@ -118,6 +123,12 @@ test('every section of the file reaches the settings of a process', async () => 
       chunksMax: 2,
       sourceRateBytesPerSecond: 40_000_000,
       signingKeyFile: '/etc/waybill/sign.key',
+      api: {
+        host: '::',
+        port: 8480,
+        tokensFile: join(folder, 'tokens.json'),
+        webhook: { url: 'https://hooks.example.com/waybill', secret: 'from a file' },
+      },
     },
   )
 })

@@ -152,7 +152,7 @@ test('with --json an error is one object on standard output', async () => {
   const end = await runProgram(['jobs', 'pause', '--json'], place)
   assert.equal(end.code, 2)
   const told = JSON.parse(end.output)
-  assert.deepEqual([told.verdict, told.exit_code, told.error.code], ['error', 2, 'NOT_SUPPORTED'])
+  assert.deepEqual([told.verdict, told.exit_code, told.error.code], ['error', 2, 'USAGE'])
 })
 
 test('version answers in words and as JSON, also with a broken environment', async () => {
