@@ -4,6 +4,7 @@ import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import { partitionOfName } from '#libs/domain/placement'
 import { compileSelection } from '#libs/domain/selection'
+import { createLoggedDigests } from '#libs/projection/logged-digests'
 import type { Claim } from '#libs/runtime/claims'
 import { type Clients, openClients } from '#libs/runtime/clients'
 import { createOnce, type Once } from '#libs/runtime/once'
@@ -142,6 +143,7 @@ class RolesOfJob implements JobRoles {
     const { source } = ends
     const { budget, slots, sourceLimit } = this.#limits
     const gate = behindLimit(createReadGate(clock), sourceLimit)
+    const loggedDigest = createLoggedDigests({ rows: projection.rows, log, job: this.#job })
     const role = createWorker({
       job: this.#job,
       worker: granteeOf(process, this.#job),
@@ -154,7 +156,10 @@ class RolesOfJob implements JobRoles {
       random,
       logger: logger.child({ role: 'worker', job: this.#job }),
       chunksMax: settings.chunksMax,
-      transfer: async () => ({ source, writer: await clients.writer(), budget, gate, clock, slots, onStuck }),
+      transfer: async () => {
+        const writer = await clients.writer()
+        return { source, writer, budget, gate, clock, slots, loggedDigest, onStuck }
+      },
       takeOver: async (claim, stop) => (await clients.writer()).takeOver(claim.claim, stop),
       mustStillHold: (claim) => this.#fence.mustStillHold(claim),
     })
