@@ -3,7 +3,7 @@
 // A reader here has positions of its own and reads every partition, which kafkajs can only do as the single member of a
 // group: with a group's rights, heartbeats, rebalances, positions that a group forgets, and no way to read one record. So
 // kafkajs gives connections, TLS, authentication and the list of brokers, and the requests are our own.
-import Cluster, { type Broker, type Protocol } from 'kafkajs/src/cluster/index.js'
+import Cluster, { type Broker, type Connection, type Protocol } from 'kafkajs/src/cluster/index.js'
 import { WaybillError } from '#libs/domain/errors'
 import { type PartitionId, type Positions, partitionId } from '#libs/log/event-log'
 import type { Topic } from '#schemas/events'
@@ -87,6 +87,7 @@ class ClusterLink implements KafkaLink, GroupLink {
   readonly #cluster: Cluster
   readonly #prefix: string
   readonly #names: ReadonlyMap<string, Topic>
+  readonly #openings = new Map<Connection, Promise<unknown>>()
   #topics: ReadonlyMap<Topic, TopicState> = new Map()
 
   constructor(cluster: Cluster, prefix: string) {
@@ -154,8 +155,21 @@ class ClusterLink implements KafkaLink, GroupLink {
   }
 
   async send<Answer>(node: number, protocol: Protocol<Answer>): Promise<Answer> {
-    const broker = await this.#cluster.findBroker({ nodeId: node })
-    return broker.connectionPool.send(protocol)
+    const { connectionPool } = await this.#cluster.findBroker({ nodeId: node })
+    await this.#open(connectionPool.pool[protocol.request.apiKey === apiVersions.fetch.key ? 1 : 0])
+    return connectionPool.send(protocol)
+  }
+
+  /**
+   * kafkajs keeps fetches on a connection of their own. It opens one for each request that finds none, and forgets all but
+   * the last: those that it forgot would stay, and keep the process.
+   */
+  async #open(connection: Connection | undefined): Promise<void> {
+    if (connection === undefined || connection.isConnected()) return
+    const opening =
+      this.#openings.get(connection) ?? connection.connect().finally(() => this.#openings.delete(connection))
+    this.#openings.set(connection, opening)
+    await opening
   }
 }
 

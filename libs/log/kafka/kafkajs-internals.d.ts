@@ -2,6 +2,8 @@
 // version, which is pinned. See kafka-link.ts for why they are needed.
 declare module 'kafkajs/src/cluster/index.js' {
   interface Connection {
+    isConnected(): boolean
+    connect(): Promise<unknown>
     /** Fails every request under way. */
     rejectRequests(error: Error): void
   }
@@ -60,7 +62,7 @@ declare module 'kafkajs/src/cluster/index.js' {
     findBroker(node: { readonly nodeId: number }): Promise<Broker>
   }
 
-  export type { Broker, Protocol }
+  export type { Broker, Connection, Protocol }
   // biome-ignore lint/style/noDefaultExport: CommonJS that exports a class.
   export { Cluster as default }
 }
