@@ -88,8 +88,8 @@ interface HeldClaim {
 
 /** A report that nobody answered within this time is forgotten: its grant would be over. */
 const answerMsMax = 60_000
-/** Confirmations of lower grants come no faster than this. */
-const confirmMs = 100
+/** What cannot wait for the next report is said no more often than this. */
+const urgentMs = 100
 
 class WorkDesk {
   readonly #options: WorkerOptions
@@ -102,6 +102,8 @@ class WorkDesk {
   readonly #readTimes: ReadTimes
   #nextReport: number
   #saidWork = false
+  /** The last report told of a slow source: the next ones need not hurry to tell it again. */
+  #saidSlow = false
   /** The grant taken last is lower than the one before: others wait for what is free now. */
   #mustConfirm = false
   #grantedRate = 0
@@ -154,9 +156,14 @@ class WorkDesk {
   #reportIfDue(source: string, hasWork: boolean): WorkerTask[] {
     const last = this.#sentAt.get(this.#nextReport - 1)
     // Said at once: it cannot begin before, or others wait for what it gave back.
-    const everyMs = hasWork && !this.#saidWork ? 0 : this.#mustConfirm ? confirmMs : reportEveryMs
+    const everyMs = hasWork && !this.#saidWork ? 0 : this.#isUrgent() ? urgentMs : reportEveryMs
     const isDue = last === undefined || this.#options.clock.monotonic() - last >= everyMs
     return isDue ? [{ kind: 'report', sequence: this.#nextReport, source, hasWork }] : []
+  }
+
+  /** Others wait for what a lower grant freed, or the source has become slow since the last report. */
+  #isUrgent(): boolean {
+    return this.#mustConfirm || (!this.#saidSlow && this.#readTimes.hasSlowed())
   }
 
   async #takeGrant(): Promise<void> {
@@ -223,6 +230,7 @@ class WorkDesk {
 
   #report({ sequence, source, hasWork }: Extract<WorkerTask, { kind: 'report' }>): PlacedDraft {
     const { clock, worker, ratesPartition, job } = this.#options
+    this.#saidSlow = this.#readTimes.hasSlowed()
     const { reads, bytesPerSecond, msP50, msP95 } = this.#readTimes.take()
     this.#saidWork = hasWork
     this.#mustConfirm = false

@@ -43,3 +43,27 @@ test('a read that failed counts with its time and without bytes, and its error i
   const { reads, bytesPerSecond } = times.take()
   assert.deepEqual([reads, bytesPerSecond], [1, 0])
 })
+
+test('a source that becomes slow is told of after a second, by its slow reads alone', async () => {
+  const clock = createVirtualClock()
+  const times = new ReadTimes(clock)
+  const read = async (ms: number): Promise<void> => {
+    const reading = times.time(1, () => clock.sleep(ms))
+    await clock.advance(ms)
+    await reading
+  }
+  for (let n = 0; n < 100; n += 1) await read(5)
+  times.take()
+  for (let n = 0; n < 400; n += 1) await read(5)
+  for (let n = 0; n < 9; n += 1) await read(100)
+  assert.ok(!times.hasSlowed(), 'a hiccup of 0.9 s')
+  await read(100)
+  assert.ok(times.hasSlowed())
+  const { reads, msP50 } = times.take()
+  assert.equal(reads, 10)
+  assert.ok(Math.abs(msP50 - 100) <= 100 / 8, `${msP50}`)
+  for (let n = 0; n < 9; n += 1) await read(100)
+  await read(5)
+  await read(100)
+  assert.ok(!times.hasSlowed(), 'one quick read ends the row')
+})
