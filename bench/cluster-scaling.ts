@@ -3,7 +3,7 @@
 //
 //   node --conditions=source bench/cluster-scaling.ts [--workers 1,2,4] [--rate 40] [--seconds 65] [--folder DIR]
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { watchCluster } from '../test/support/cluster-watch.ts'
 import { compareFolders } from '../test/support/foreign-tools.ts'
@@ -32,10 +32,16 @@ function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
-function makeSource(workers: number): { readonly folder: string; readonly bytes: number } {
-  const folder = join(place, `source-${workers}`)
+interface Source {
+  readonly folder: string
+  readonly bytes: number
+}
+
+/** What so many workers move in so many seconds. */
+function makeSource(name: string, workers: number, seconds: number): Source {
+  const folder = join(place, name)
   mkdirSync(folder)
-  const files = Math.ceil((workers * rateBytes * Number(values.seconds)) / fileBytes)
+  const files = Math.ceil((workers * rateBytes * seconds) / fileBytes)
   for (let index = 0; index < files; index += 1) writeStampedFile(join(folder, `${index}`), `file ${index}`, fileBytes)
   return { folder, bytes: files * fileBytes }
 }
@@ -47,14 +53,18 @@ interface Run {
   readonly cpuSeconds: number
 }
 
-async function runCluster(workers: number): Promise<Run> {
-  const { folder: source, bytes } = makeSource(workers)
+/** Compilers and caches are warm after it. */
+const warmSeconds = 8
+
+async function runCluster(workers: number): Promise<Run & { readonly source: Source; readonly warm: Source }> {
+  const source = makeSource(`source-${workers}`, workers, Number(values.seconds))
+  const warm = makeSource(`warm-${workers}`, workers, warmSeconds)
   const target = join(place, `target-${workers}`)
-  mkdirSync(target)
+  for (const name of ['job', 'warm']) mkdirSync(join(target, name), { recursive: true })
   const cluster = await startServeCluster({
     folder: join(place, `cluster-${workers}`),
     counts: { coordinator: 1, worker: workers, verifier: 1 },
-    source: [`location = ${JSON.stringify(source)}`],
+    source: [`location = ${JSON.stringify(place)}`],
     target: [`location = ${JSON.stringify(target)}`],
     serve: [`source_rate = "${values.rate}MB/s"`],
   })
@@ -63,34 +73,38 @@ async function runCluster(workers: number): Promise<Run> {
     while (cluster.membersOf('worker').some(({ name }) => watch.partitionsOf(name).length === 0)) {
       await new Promise((wake) => setTimeout(wake, 200))
     }
+    const run = async (job: string, from: Source): Promise<void> => {
+      const words = ['jobs', 'submit', `@src/${basename(from.folder)}`, `@dst/${job}`, '--job', job]
+      const asked = await cluster.run(words)
+      if (asked.code !== 0) throw new Error(`${words.join(' ')} ended with ${asked.code}: ${asked.notices}`)
+      const end = await cluster.wait(job, '30min')
+      if (end.exit_code !== 0) throw new Error(`${job} ended with ${end.exit_code}`)
+    }
+    await run('warm', warm)
     const pids = cluster.members.map((member) => member.pid() ?? 0)
     const before = pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
-    await cluster.submit('scaling')
-    const end = await cluster.wait('scaling', '30min')
+    await run('job', source)
     const after = pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
-    if (end.exit_code !== 0) throw new Error(`ended with ${end.exit_code}`)
-    const compared = compareFolders(source, target)
+    const compared = compareFolders(source.folder, join(target, 'job'))
     if (compared.length > 0) throw new Error(`source and target differ: ${compared.join(', ')}`)
-    const leases = watch.seen.filter(({ type }) => type === 'ChunkLeased')
-    const transfers = watch.seen.filter(({ type }) => type === 'ChunkTransferred')
+    const ofJob = watch.seen.filter(({ chunk }) => chunk.startsWith('job/'))
+    const leases = ofJob.filter(({ type }) => type === 'ChunkLeased')
+    const transfers = ofJob.filter(({ type }) => type === 'ChunkTransferred')
     const seconds = ((transfers.at(-1)?.atMs ?? 0) - (leases[0]?.atMs ?? 0)) / 1000
     await watch.close()
-    return { workers, bytes, seconds, cpuSeconds: after - before }
+    return { workers, bytes: source.bytes, seconds, cpuSeconds: after - before, source, warm }
   } finally {
     await cluster.stop()
     rmSync(target, { recursive: true })
   }
 }
 
-/** CPU-seconds of `waybill migrate` of the same bytes, without those of a tree of one small file. */
-async function embeddedCpuSeconds(workers: number): Promise<number> {
-  const small = join(place, 'small')
-  mkdirSync(small)
-  writeStampedFile(join(small, 'one'), 'one', 1)
-  const migrate = async (source: string, name: string): Promise<number> => {
-    const target = join(place, `embedded-${name}`)
+/** CPU-seconds a GiB of `waybill migrate` at the same rate, warm: of the larger source beyond those of the smaller one. */
+async function embeddedCost(workers: number, { source, warm }: { source: Source; warm: Source }): Promise<number> {
+  const migrate = async ({ folder }: Source): Promise<number> => {
+    const target = join(place, 'embedded')
     const main = resolve(import.meta.dirname, '../services/cli/main.ts')
-    const args = ['--conditions=source', main, 'migrate', source, target, '--state-dir', join(place, `state-${name}`)]
+    const args = ['--conditions=source', main, 'migrate', folder, target, '--state-dir', join(place, 'state')]
     const { exitCode, cpuSeconds, output } = await measure({
       command: process.execPath,
       args: [...args, '--throughput', `${workers * Number(values.rate)}MB/s`, '-q'],
@@ -99,13 +113,13 @@ async function embeddedCpuSeconds(workers: number): Promise<number> {
     rmSync(target, { recursive: true })
     return cpuSeconds
   }
-  return (await migrate(join(place, `source-${workers}`), 'same')) - (await migrate(small, 'small'))
+  return ((await migrate(source)) - (await migrate(warm))) / ((source.bytes - warm.bytes) / GiB)
 }
 
 try {
   const counts = values.workers.split(',').map(Number)
   console.log('workers  GB moved  seconds     MB/s  of N x rate  CPU-s/GiB')
-  let last: Run | null = null
+  let last: Awaited<ReturnType<typeof runCluster>> | null = null
   for (const workers of counts) {
     const run = await runCluster(workers)
     last = run
@@ -121,11 +135,9 @@ try {
     console.log(columns.join(' '))
   }
   if (last !== null) {
-    const embedded = (await embeddedCpuSeconds(last.workers)) / (last.bytes / GiB)
+    const embedded = await embeddedCost(last.workers, last)
     const ratio = last.cpuSeconds / (last.bytes / GiB) / embedded
-    console.log(
-      `embedded, same bytes and rate: ${embedded.toFixed(2)} CPU-s/GiB; cluster / embedded ${ratio.toFixed(2)}`,
-    )
+    console.log(`embedded at the same rate: ${embedded.toFixed(2)} CPU-s/GiB; cluster / embedded ${ratio.toFixed(2)}`)
   }
 } finally {
   rmSync(place, { recursive: true, force: true })

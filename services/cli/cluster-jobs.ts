@@ -5,35 +5,43 @@ import { WaybillError } from '#libs/domain/errors'
 import { partitionOfName } from '#libs/domain/placement'
 import { type Appended, createEventWriter } from '#libs/log/event-writer'
 import type { ClusterLog } from '#libs/runtime/adapters'
-import type { ClusterSettings } from '#libs/runtime/cluster-settings'
+import type { ClusterSettings, ConnectionSettings } from '#libs/runtime/cluster-settings'
+import { placeNamed } from '#libs/runtime/connection-places'
 import type { Draft } from '#schemas/events'
 import type { JobRequest } from '#schemas/records'
 import type { RequestRow } from '#schemas/rows'
-import { findPlace } from '../serve/places.ts'
 import type { ClusterLook } from './cluster-look.ts'
 import type { CommandInput } from './command.ts'
 import { requestWords } from './jobs.ts'
 import { software } from './software.ts'
+import { nearest } from './spelling.ts'
 import type { RunWords } from './summary.ts'
 
-const locationPattern = /^@[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/|$)/
+/** Stands for what this configuration does not know. */
+const unknownConnection = (name: string): ConnectionSettings => ({
+  name,
+  place: { kind: 'files', path: '/' },
+  profile: null,
+  verifyProfile: null,
+})
 
 /**
- * The one way the location is written. What this configuration knows of the connections is held against it; it may know
- * none, since only those who serve need them. Throws USAGE.
+ * A location of a job, checked. What this configuration knows of the connections is held against it; it may know none,
+ * since only those who serve need them. Throws USAGE, LOCATION_REFUSED.
  */
 export function clusterLocation(text: string, { connections }: Pick<ClusterSettings, 'connections'>): string {
-  if (!locationPattern.test(text)) {
-    const problem = `${text} is not of the form @connection/folder: a job of a cluster names connections of its configuration`
-    throw new WaybillError('USAGE', { problem })
+  // A slash at the end is what shells add.
+  const plain = text.replace(/\/+$/, '')
+  const name = /^@([^/]*)/.exec(plain)?.[1] ?? ''
+  const known = connections.size > 0 ? connections : new Map([[name, unknownConnection(name)]])
+  const found = placeNamed(plain, known)
+  if (found.ok) return found.value.text
+  if (found.code === 'CONNECTION_UNKNOWN') {
+    const best = nearest(name, [...connections.keys()])
+    const hint = best === null ? '' : `; did you mean @${best}?`
+    throw new WaybillError('LOCATION_REFUSED', { location: text, problem: `${found.problem}${hint}` })
   }
-  const [name = '', ...segments] = text.split('/').filter((segment) => segment !== '')
-  if (segments.some((segment) => segment === '.' || segment === '..') || text.includes('\0')) {
-    throw new WaybillError('USAGE', { problem: `${text} has a segment "." or "..", or a zero byte` })
-  }
-  const plain = [name, ...segments].join('/')
-  if (connections.size > 0) findPlace(plain, connections)
-  return plain
+  throw new WaybillError('USAGE', { problem: `${text} cannot be moved by a cluster: ${found.problem}` })
 }
 
 const wordMax = 24
