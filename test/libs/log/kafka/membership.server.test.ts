@@ -132,6 +132,18 @@ withKafka(() => {
       const saidAfter = [a, b].map(({ lines }) => lines.filter(({ type }) => type === 'assigned').length)
       assert.deepEqual(saidAfter, saidBefore)
     })
+
+    test('all members killed at once and started again have the shares that they had, without waiting for a session', async (t) => {
+      const prefix = await makeTopics(cluster, { partitionCounts })
+      const members = await startMembers(t, prefix)
+      for (const member of members) member.kill('SIGKILL')
+      await Promise.all(members.map(({ ended }) => ended))
+      const again = await startMembers(t, prefix)
+      assert.deepEqual(
+        again.map((member) => member.assigned()),
+        members.map((member) => member.assigned()),
+      )
+    })
   })
 
   describe('members of this process', { concurrency: true }, () => {
