@@ -182,10 +182,11 @@ export async function openClusterLog(settings: ClusterSettings, options: Cluster
   if (log.registry === null) return kafka
   const { openRegisteredLog, openRegisteredLook } = await import('#libs/log/registry/registered-log')
   const address = { ...log.registry, clock, logger }
+  const isReaderOwner = true
   try {
     const registered = isLook
-      ? openRegisteredLook(kafka, { ...address, patienceMs: lookPatienceMs })
-      : await openRegisteredLog(kafka, address, signal ?? never)
+      ? openRegisteredLook(kafka, { ...address, patienceMs: lookPatienceMs }, { isReaderOwner })
+      : await openRegisteredLog(kafka, address, signal ?? never, { isReaderOwner })
     return Object.assign(registered, { topicIds: kafka.topicIds })
   } catch (error) {
     await kafka.close()

@@ -30,7 +30,7 @@ async function checkTopicSettings(input: CommandInput, log: KafkaSettings): Prom
 
 async function checkLog(input: CommandInput, settings: ClusterSettings): Promise<Check> {
   const { clock, logger, signal } = input
-  const log = await openClusterLog(settings, { clock, logger, signal })
+  const log = await openClusterLog(settings, { clock, logger, signal, isLook: true })
   try {
     const startedMs = clock.monotonic()
     const ends = await log.ends()

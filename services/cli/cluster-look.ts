@@ -44,7 +44,7 @@ export async function openClusterLook(input: CommandInput): Promise<ClusterLook>
   const { clock, logger, signal } = input
   const { topicPrefix } = await kafkaSettingsOf(input)
   const settings = await clusterSettingsOf(input)
-  const log = await openClusterLog(settings, { clock, logger })
+  const log = await openClusterLog(settings, { clock, logger, signal, isLook: true })
   let folder: LookFolder | null = null
   const close = async (): Promise<void> => {
     await folder?.close()

@@ -175,7 +175,7 @@ export const clusterRebuild: Command = async (input) => {
   const parent = stateFolderOfCluster(input, '')
   await makeFolder(parent, 0o700)
   const folder = await mkdtemp(join(parent, 'rebuild-'))
-  const log = await openClusterLog(await clusterSettingsOf(input), { clock, logger })
+  const log = await openClusterLog(await clusterSettingsOf(input), { clock, logger, isLook: true })
   try {
     await rebuildInto(input, boundLog(log, bound), folder)
     return 0

@@ -15,7 +15,7 @@ import { kafkaSettingsOf } from '../topic-plan.ts'
 async function openLogOfCluster(input: CommandInput): Promise<EventLog> {
   const { clock, logger, signal } = input
   await kafkaSettingsOf(input)
-  return openClusterLog(await clusterSettingsOf(input), { clock, logger, signal })
+  return openClusterLog(await clusterSettingsOf(input), { clock, logger, signal, isLook: true })
 }
 
 export const logExport: Command = async (input) => {

@@ -31,17 +31,20 @@ withKafka(() => {
 
     describeEventLog('registered kafka', async (t) => {
       const inner = await openTestLog(t, cluster, await makeTopics(cluster))
-      return openTestRegisteredLog(t, inner, addressOf(registry.url))
+      return openTestRegisteredLog(t, inner, addressOf(registry.url), { isReaderOwner: true })
     })
 
     test('every event comes back as it was, over broker and registry', async (t) => {
       const prefix = await makeTopics(cluster)
       const inner = await openTestLog(t, cluster, prefix)
-      const log = await openTestRegisteredLog(t, inner, addressOf(registry.url))
+      const log = await openTestRegisteredLog(t, inner, addressOf(registry.url), { isReaderOwner: true })
       const events = eventTypes.map(fullSample)
       await log.append(events.map((event) => recordOf(encodeEvent(event))))
-      const read = (await readToEnd(log)).map(({ value }) => value && plain(decodeEvent(value)))
-      assert.deepEqual(read, events.map(plain))
+      const readings = await Promise.all([readToEnd(log), readToEnd(log)])
+      for (const records of readings) {
+        const read = records.map(({ value }) => value && plain(decodeEvent(value)))
+        assert.deepEqual(read, events.map(plain))
+      }
     })
   })
 })

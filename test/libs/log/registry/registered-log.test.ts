@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { codeOf, type WaybillError } from '#libs/domain/errors'
 import type { EventLog, LogRecord } from '#libs/log/event-log'
-import { openRegisteredLog } from '#libs/log/registry/registered-log'
+import { openRegisteredLog, openRegisteredLook } from '#libs/log/registry/registered-log'
 import { type Fields, type Logger, silentLogger } from '#libs/runtime/logger'
 import { systemClock } from '#libs/runtime/system-clock'
 import { toAvsc } from '#schemas/avro'
@@ -108,6 +108,23 @@ test('a second process finds the same numbers, with one question for each', asyn
   assert.equal(registry.requests.length, asked + eventTypes.length)
   await other.append([recordOf(encodeEvent(bareSample('JobResumed')))])
   assert.deepEqual((await readToEnd(log)).map(reasonOf), ['decodes as JobResumed'])
+})
+
+test('who only looks registers nothing, and needs no right to; the first append does', async (t) => {
+  const { inner, log, registry } = await openWorld(t)
+  await log.append([recordOf(encodeEvent(bareSample('JobResumed')))])
+  const asked = registry.requests.length
+  const look = openRegisteredLook(inner, addressOf(registry.url))
+  t.after(() => look.close())
+  assert.deepEqual((await readToEnd(look)).map(reasonOf), ['decodes as JobResumed'])
+  assert.deepEqual(registry.requests.slice(asked), [`GET /schemas/ids/${1001 + eventTypes.indexOf('JobResumed')}`])
+  const event = recordOf(encodeEvent(bareSample('JobPaused')))
+  registry.fault = 'lost'
+  await assert.rejects(look.append([event]), (error) => codeOf(error) === 'CONFIG_INVALID')
+  registry.fault = null
+  await Promise.all([look.append([event]), look.append([event])])
+  assert.deepEqual((await readToEnd(log)).map(reasonOf).slice(1), ['decodes as JobPaused', 'decodes as JobPaused'])
+  assert.equal(registry.requests.filter((line) => line === 'POST /subjects/waybill.JobPaused').length, 2)
 })
 
 test('a schema that is registered already is used also where registering is forbidden', async (t) => {

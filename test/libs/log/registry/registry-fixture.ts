@@ -2,7 +2,7 @@
 import type { TestContext } from 'node:test'
 import type { EventLog } from '#libs/log/event-log'
 import { openMemoryLog } from '#libs/log/memory-log'
-import { openRegisteredLog } from '#libs/log/registry/registered-log'
+import { openRegisteredLog, type RegisteredLogOptions } from '#libs/log/registry/registered-log'
 import type { RegistryAddress } from '#libs/log/registry/registry-address'
 import { silentLogger } from '#libs/runtime/logger'
 import { systemClock } from '#libs/runtime/system-clock'
@@ -19,8 +19,9 @@ export async function openTestRegisteredLog(
   t: TestContext,
   inner: EventLog,
   address: RegistryAddress,
+  options: RegisteredLogOptions = {},
 ): Promise<EventLog> {
-  const log = await openRegisteredLog(inner, address, never)
+  const log = await openRegisteredLog(inner, address, never, options)
   t.after(() => log.close())
   return log
 }
