@@ -4,10 +4,14 @@ import { strict as assert } from 'node:assert'
 import { batchRecordsMax, type LogRecord } from '#libs/log/event-log'
 import { idOf, type PartitionCounts } from '#libs/log/record-rules'
 import { logError } from './log-error.ts'
+import { recordBytes } from './record-format.ts'
 import { listSegments } from './segment-chain.ts'
 import { segmentName } from './segment-header.ts'
 import { startWriter } from './segment-log.ts'
 import { readHeader } from './segment-opening.ts'
+
+/** What waits to be written together. */
+const waitingBytesMax = 8 * 1024 * 1024
 
 /**
  * Writes the records into a new log, in the order in which they come; of each partition the positions must rise.
@@ -23,9 +27,11 @@ export async function exportRecords(options: {
   try {
     assert(chain.end.sequence === 0, `there is a log in ${folder}`)
     let waiting: LogRecord[] = []
+    let bytes = 0
     const write = async (): Promise<void> => {
       const taken = waiting
       waiting = []
+      bytes = 0
       await writer.append(
         taken,
         taken.map(({ position }) => position),
@@ -37,7 +43,8 @@ export async function exportRecords(options: {
       assert(record.position >= (next[slot] ?? 0), `position ${record.position} of ${idOf(record)} does not rise`)
       next[slot] = record.position + 1
       waiting.push(record)
-      if (waiting.length === batchRecordsMax) await write()
+      bytes += recordBytes(record)
+      if (waiting.length === batchRecordsMax || bytes >= waitingBytesMax) await write()
     }
     await write()
     return chain.end.sequence
