@@ -7,7 +7,8 @@ import { join } from 'node:path'
 export type S3ServerKind = 'versitygw' | 'minio'
 export const s3ServerKinds: readonly S3ServerKind[] = ['versitygw', 'minio']
 
-const modules: Readonly<Record<S3ServerKind, string>> = {
+/** Go modules with their versions. */
+export const modules: Readonly<Record<S3ServerKind, string>> = {
   versitygw: 'github.com/versity/versitygw/cmd/versitygw@v1.7.0',
   // The last version before the repository was archived. AGPL: it is run as a test server only.
   minio: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',

@@ -9,14 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installKafka, kafkaCommand } from './kafka-server.ts'
 import { installRegistry, registryCommand } from './registry-server.ts'
-import { installServer, type S3ServerKind, s3ServerKinds, serverCommand, serversFolder } from './server-binaries.ts'
+import { installServer, s3ServerKinds, serverCommand, serversFolder } from './server-binaries.ts'
+import { accessKeyId, kafkaControllerPort, ports, type Server, secretAccessKey } from './server-ports.ts'
 
-type Server = S3ServerKind | 'kafka' | 'registry'
 const servers: readonly Server[] = [...s3ServerKinds, 'kafka', 'registry']
-const ports: Readonly<Record<Server, number>> = { versitygw: 7070, minio: 7080, kafka: 9092, registry: 8081 }
-const kafkaControllerPort = 9093
-const accessKeyId = 'waybill-dev'
-const secretAccessKey = 'waybill-dev-secret'
 
 function pidFile(server: Server): string {
   return join(serversFolder, `${server}.pid`)

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { WaybillError } from '#libs/domain/errors'
 import { systemRandom } from '#libs/runtime/system-random'
 import { serveProcess } from '../../serve/process.ts'
+import { keepAliveFile } from '../alive-file.ts'
 import { clusterSettingsOf } from '../cluster-settings.ts'
 import type { Command } from '../command.ts'
 import { software } from '../software.ts'
@@ -16,7 +17,9 @@ export const serve: Command = async (input) => {
   const settings = await clusterSettingsOf(input)
   if (settings.roles.length === 0) throw new WaybillError('USAGE', { problem: 'serve needs --roles LIST' })
   await mustHaveSoundTopics(input)
-  await serveProcess({
+  const ended = new AbortController()
+  const alive = keepAliveFile({ folder: settings.stateFolder, clock, logger, signal: ended.signal })
+  const serving = serveProcess({
     settings,
     clock,
     random: systemRandom,
@@ -29,5 +32,11 @@ export const serve: Command = async (input) => {
     },
     signal,
   })
-  return 0
+  try {
+    await serving
+    return 0
+  } finally {
+    ended.abort()
+    await alive
+  }
 }

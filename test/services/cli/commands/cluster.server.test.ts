@@ -91,7 +91,7 @@ withKafka(() => {
     const { job_id: job, action } = objectOf(submitted)
     assert.equal(action, 'requested')
     assert.match(String(job), /^tree-to-copy-[0-9a-f]{8}$/)
-    const twice = await run('jobs', 'submit', '@from//tree/', '@to/copy')
+    const twice = await run('jobs', 'submit', '@from/tree/', '@to/copy')
     assert.equal(twice.output, `${job}\n`)
     assert.match(twice.notices, /was asked for before/)
     const early = await run('jobs', 'wait', String(job), '--timeout', '1s')
@@ -183,9 +183,9 @@ withKafka(() => {
   test('what cannot be meant is refused before anything is asked', async () => {
     configure(cluster.brokers)
     const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
-      [['jobs', 'submit', '/from', '@to/x'], 2, /not of the form @connection\/folder/],
-      [['jobs', 'submit', '@form/x', '@to/x'], 3, /LOCATION_REFUSED/],
-      [['jobs', 'submit', '@from/../x', '@to/x'], 2, /a segment "\." or "\.\."/],
+      [['jobs', 'submit', '/from', '@to/x'], 2, /a location is @connection\/relative\/path/],
+      [['jobs', 'submit', '@form/x', '@to/x'], 3, /LOCATION_REFUSED|did you mean @from\?/],
+      [['jobs', 'submit', '@from/../x', '@to/x'], 2, /a segment \. or \.\./],
       [['jobs', 'submit', '@from/x', '@to/x', '--files-from', 'list'], 2, /no option --files-from/],
       [['jobs', 'wait', 'nobody'], 2, /JOB_UNKNOWN/],
       [['jobs', 'show', 'nobody'], 2, /JOB_UNKNOWN/],
