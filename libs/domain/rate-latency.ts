@@ -47,8 +47,11 @@ export function mergeLatencies(all: readonly ReadLatency[]): ReadLatency | null 
   return { reads, msP50: mean(({ msP50 }) => msP50), msP95: mean(({ msP95 }) => msP95) }
 }
 
-/** What the baseline moves by towards the latency of one interval: down at once, up so slowly that load does not pass for quiet. */
-const learning = { first: 0.3, down: 0.3, up: 0.002 } as const
+/**
+ * What the baseline moves by towards the latency of one interval: down soon, up by two thirds of the way in a day, so that
+ * load which lasts for hours does not pass for quiet.
+ */
+const learning = { first: 0.3, down: 0.3, up: 0.000035 } as const
 
 /** The baseline after one more interval. */
 export function learnLatency(

@@ -89,15 +89,18 @@ test('bursts: each is answered at once, and what was held back does not pile up'
   })
 })
 
-test('nearly-full: it settles; groups of halvings are at least five minutes apart', () => {
+test('nearly-full: it settles around what there is room for, and turns down at most once in five minutes', () => {
   eachSeed('nearly-full', (samples, seed) => {
-    const minutes = halvings(samples).map(({ minute }) => minute)
-    const groups = minutes.filter((minute, index) => index === 0 || minute - (minutes[index - 1] ?? 0) > 0.5)
-    for (const [index, minute] of groups.entries()) {
-      const before = groups[index - 1]
-      assert.ok(before === undefined || minute - before >= quietMinutes, `seed ${seed}: ${groups.join(' ')}`)
+    const changes = samples.filter(({ action }) => action === 'halved' || action === 'raised')
+    const turns = changes.filter(({ action }, index) => action === 'halved' && changes[index - 1]?.action === 'raised')
+    const minutes = turns.map(({ minute }) => minute)
+    for (const [index, minute] of minutes.entries()) {
+      const before = minutes[index - 1]
+      assert.ok(before === undefined || minute - before >= quietMinutes, `seed ${seed}: ${minutes.join(' ')}`)
     }
-    assert.ok(meanRate(samples, 30, 120) >= 5_000_000, `${meanRate(samples, 30, 120)}`)
+    assert.ok(turns.length <= 12, `seed ${seed}: ${turns.length} turns in two hours`)
+    const mean = meanRate(samples, 30, 120)
+    assert.ok(mean >= 7_000_000 && mean <= 30_000_000, `seed ${seed}: ${mean}`)
   })
 })
 

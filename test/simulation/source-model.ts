@@ -116,9 +116,9 @@ export const sourceScenarios: readonly SourceScenario[] = [
   {
     ...plain,
     name: 'nearly-full',
-    story: 'From minute 5 on others leave about 6 % of the source: there is room for part of the cap only.',
+    story: 'From minute 5 on others use 72 % of the source: there is room for part of the cap only.',
     minutes: 120,
-    others: (minute) => (minute < 5 ? 0.4 : 0.94),
+    others: (minute) => (minute < 5 ? 0.4 : 0.72),
   },
   {
     ...plain,
