@@ -8,7 +8,7 @@ import type { EventLog } from '#libs/log/event-log'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { readEvent } from '#libs/projection/event-reader'
 import type { Projection } from '#libs/projection/projection'
-import { readyChunks } from '#libs/projection/ready-walk'
+import { type ReadyChunk, readyChunks } from '#libs/projection/ready-walk'
 import type { Claim } from '#libs/runtime/claims'
 import type { Clock, Random } from '#libs/runtime/clock'
 import type { Logger } from '#libs/runtime/logger'
@@ -96,6 +96,8 @@ class WorkDesk {
   readonly #moving = new Map<string, Move>()
   readonly #restUntil = new Map<string, number>()
   readonly #takenOver = new Set<string>()
+  /** Claims under which chunks of this job were leased. */
+  readonly #used = new Set<string>()
   /** When reports were sent, by sequence: a grant's life counts from there. */
   readonly #sentAt = new Map<number, number>()
   #grantedReport = -1
@@ -189,6 +191,7 @@ class WorkDesk {
     return own.flatMap(({ claim, chunk }, index) => {
       const row = rows[index]
       const isStanding = row?.local === 'leased' && row.epoch === claim.epoch
+      if (isStanding) this.#used.add(claim.claim)
       return isStanding ? [{ kind: 'move' as const, claim, chunk, attempt: row.attempt }] : []
     })
   }
@@ -200,15 +203,26 @@ class WorkDesk {
     if (free <= 0) return leases
     const claims = new Map(held.map(({ claim }) => [claim.partition, claim]))
     const now = clock.monotonic()
-    for await (const { partition, chunk } of readyChunks(projection.rows, 'leasable', job, [...claims.keys()])) {
+    const chosen = new Set<string>()
+    for await (const { partition, chunk } of this.#ready(held)) {
       const claim = claims.get(partition)
-      if (claim === undefined || (this.#restUntil.get(chunk) ?? 0) > now) continue
+      if (claim === undefined || chosen.has(chunk) || (this.#restUntil.get(chunk) ?? 0) > now) continue
+      chosen.add(chunk)
       const row = await projection.rows.get(keyOf.chunk(job, chunk))
       if (row?.local !== 'planned') continue
       leases.push({ kind: 'lease', claim, chunk, attempt: row.attempt + 1 })
       if (leases.length >= free) break
     }
     return leases
+  }
+
+  /** What a lost worker had under way does not wait behind all that was ours before: each new claim comes first, once. */
+  async *#ready(held: readonly HeldClaim[]): AsyncGenerator<ReadyChunk> {
+    const { projection, job } = this.#options
+    const numbers = (all: readonly HeldClaim[]): readonly number[] => all.map(({ claim }) => claim.partition)
+    const unused = held.filter(({ claim }) => !this.#used.has(claim.claim))
+    yield* readyChunks(projection.rows, 'leasable', job, numbers(unused), 'first')
+    yield* readyChunks(projection.rows, 'leasable', job, numbers(held))
   }
 
   perform(task: WorkerTask, signal: AbortSignal): Promise<readonly PlacedDraft[]> {

@@ -43,7 +43,7 @@ function makeLongTree(folder: string, campaign: Campaign, bytes: number, smallFi
   }
   mkdirSync(join(folder, 'single'))
   for (let made = larges * largeBytes, index = 0; made < bytes; index += 1) {
-    const size = integerBetween(campaign.random, 2.6 * MiB, 4 * MiB)
+    const size = integerBetween(campaign.random, 2.5 * MiB + 1, 4 * MiB)
     writeStampedFile(join(folder, 'single', `${index}`), `${campaign.seed} single ${index}`, size)
     made += size
   }
