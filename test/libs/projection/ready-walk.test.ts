@@ -37,7 +37,10 @@ test('a walk finds exactly the ready chunks of one job in own partitions, or the
         found.push(keyOf.leasable(partition, 'b', chunk))
       }
       const wanted = all.filter(({ job, partition }) => job === 'b' && own.includes(partition)).map(key)
-      assert.deepEqual(found, [...new Set(wanted)].sort((a, b) => (a < b ? -1 : 1)))
+      assert.deepEqual(
+        found,
+        [...new Set(wanted)].sort((a, b) => (a < b ? -1 : 1)),
+      )
       const firsts: string[] = []
       for await (const { partition, chunk } of readyChunks(readRows(store), 'leasable', 'b', own, 'first')) {
         firsts.push(keyOf.leasable(partition, 'b', chunk))
