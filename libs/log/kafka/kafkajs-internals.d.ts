@@ -80,7 +80,6 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
     readonly pending: readonly object[]
     readonly inflight: ReadonlyMap<number, Request>
     readonly enforceRequestTimeout: boolean
-    requestTimeoutIntervalId: NodeJS.Timeout | null
     readonly isConnected: () => boolean
     scheduleCheckPendingRequests(): void
     /** When the connection opens. */
