@@ -1,4 +1,5 @@
 // The end of a pass: metadata of directories, the sweep of unfinished uploads, and the fact that it is complete.
+import { WaybillError } from '#libs/domain/errors'
 import { keyOf, uploadPrefixOf } from '#libs/domain/keys'
 import type { PlacedDraft } from '#libs/log/event-writer'
 import { currentItems, readPage } from '#libs/projection/item-reader'
@@ -123,9 +124,15 @@ export async function sweepUploads(
   return (await context.uploads()).sweep(mayAbort, signal)
 }
 
-/** Mode, owner and time of the source's root on that of the target, where we made it. */
+/** Mode, owner and time of the source's root on that of the target, where we made it and the source is still there. */
 async function finishRoot(context: CoordinatorContext, signal: AbortSignal): Promise<void> {
-  const { attributes, mtimeNs } = await context.source.describe()
+  const described = await context.source.describe().catch((error: unknown) => {
+    if (!(error instanceof WaybillError)) throw error
+    context.logger.warn({ code: error.code }, 'source root cannot be looked at any more')
+    return null
+  })
+  if (described === null) return
+  const { attributes, mtimeNs } = described
   const uploads = await context.uploads()
   const [failed] = await uploads.finishDirectories([{ key: noBytes, attributes, mtimeNs }], signal)
   if (failed !== undefined) context.logger.warn({ code: failed.code }, 'target root keeps mode, owner and time')
