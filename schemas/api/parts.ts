@@ -93,7 +93,7 @@ export const limit = wholeText('Entries of a page at most: 1 to 1000.', '^([1-9]
 
 export const positionText = Type.String({
   description:
-    'A position of the log as `Waybill-Position` gives it: the answer is held back (10 s at most, then 504) until it shows that.',
+    'A position of the log as `Waybill-Position` gives it: the answer is held back (10 s at most, then 412) until it shows that.',
   pattern: '^[jlcr][0-9a-z.]*(_[jlcr][0-9a-z.]*){0,3}$',
   minLength: 1,
   maxLength: 12_000,

@@ -29,6 +29,7 @@ export const problemTable = {
   REQUEST_TIMEOUT: kind(408, 'The request did not arrive in time.'),
   STATE_CONFLICT: kind(409, 'The migration is in a state that does not allow this.'),
   MIGRATION_EXISTS: kind(409, 'There is a migration of this name.'),
+  POSITION_NOT_REACHED: kind(412, 'The position was not folded in time.'),
   LIMITS_CHANGED: kind(412, 'The limits were changed meanwhile.'),
   BODY_TOO_LARGE: kind(413, 'The body is too large.'),
   ADDRESS_TOO_LONG: kind(414, 'The address is too long.'),
@@ -40,7 +41,6 @@ export const problemTable = {
   LOG_UNAVAILABLE: kind(503, 'The log cannot be written or read now.'),
   TOO_MANY_STREAMS: kind(503, 'Too many streams are open.'),
   STOPPING: kind(503, 'The process is stopping.'),
-  POSITION_NOT_REACHED: kind(504, 'The position was not folded in time.'),
 } as const satisfies Readonly<Record<string, ProblemKind>>
 
 export type ProblemCode = keyof typeof problemTable

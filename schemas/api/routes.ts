@@ -99,7 +99,7 @@ export const routeTable = {
     summary: 'All migrations, by name',
     query: Type.Object({ ...paging, status: Type.Optional(status), priority: Type.Optional(priority) }, closed),
     answers: { 200: { description: 'A page.', schema: pageOf(migrationEntry) } },
-    problems: [504],
+    problems: [412],
   },
   showMigration: {
     method: 'GET',
@@ -116,7 +116,7 @@ export const routeTable = {
       closed,
     ),
     answers: { 200: { description: 'The migration as it stands.', schema: migration } },
-    problems: [404, 504],
+    problems: [404, 412],
   },
   changeMigration: {
     method: 'PATCH',
@@ -148,7 +148,7 @@ export const routeTable = {
         forms: ['application/x-ndjson', 'text/csv', 'text/html'],
       },
     },
-    problems: [404, 406, 504],
+    problems: [404, 406, 412],
   },
   listEvents: {
     method: 'GET',
@@ -173,7 +173,7 @@ export const routeTable = {
     answers: {
       200: { description: 'A page of events.', schema: pageOf(loggedEvent), forms: ['text/event-stream'] },
     },
-    problems: [404, 406, 503, 504],
+    problems: [404, 406, 503, 412],
   },
   listChunks: {
     method: 'GET',
@@ -183,7 +183,7 @@ export const routeTable = {
     params: ofJob,
     query: Type.Object({ ...paging, status: Type.Optional(chunkStatus) }, closed),
     answers: { 200: { description: 'A page.', schema: pageOf(chunk) } },
-    problems: [404, 504],
+    problems: [404, 412],
   },
   sumChunks: {
     method: 'GET',
@@ -199,7 +199,7 @@ export const routeTable = {
       closed,
     ),
     answers: { 200: { description: 'Buckets.', schema: chunkSummary } },
-    problems: [404, 504],
+    problems: [404, 412],
   },
   listItems: {
     method: 'GET',
@@ -209,7 +209,7 @@ export const routeTable = {
     params: ofJob,
     query: Type.Object({ ...paging, outcome: Type.Optional(outcome) }, closed),
     answers: { 200: { description: 'A page.', schema: pageOf(item) } },
-    problems: [404, 504],
+    problems: [404, 412],
   },
   explainItem: {
     method: 'GET',
@@ -229,7 +229,7 @@ export const routeTable = {
       closed,
     ),
     answers: { 200: { description: 'Its history.', schema: itemStory } },
-    problems: [404, 504],
+    problems: [404, 412],
   },
   listFindings: {
     method: 'GET',
@@ -239,7 +239,7 @@ export const routeTable = {
     params: ofJob,
     query: Type.Object(freshness, closed),
     answers: { 200: { description: 'All findings.', schema: pageOf(finding) } },
-    problems: [404, 504],
+    problems: [404, 412],
   },
   listWorkers: {
     method: 'GET',
@@ -248,7 +248,7 @@ export const routeTable = {
     summary: 'Workers that reported, what they hold and what they were granted',
     query: Type.Object(paging, closed),
     answers: { 200: { description: 'A page.', schema: pageOf(worker) } },
-    problems: [504],
+    problems: [412],
   },
   showSystem: {
     method: 'GET',
@@ -257,7 +257,7 @@ export const routeTable = {
     summary: 'This process: software, log, memory, connections, rates of the sources',
     query: Type.Object(freshness, closed),
     answers: { 200: { description: 'The process.', schema: system } },
-    problems: [504],
+    problems: [412],
   },
   showLiveness: {
     method: 'GET',

@@ -25,6 +25,8 @@ export interface ApiLimits {
   /** Long polls and waits for a position. */
   readonly waitsMax: number
   readonly positionWaitMs: number
+  /** Of a long poll, whatever it asks for. */
+  readonly statusWaitMs: number
   /** Migrations that have not ended, over all. */
   readonly openMigrationsMax: number
   readonly connectionsMax: number
@@ -41,6 +43,7 @@ export const defaultLimits: ApiLimits = {
   streamsOfPrincipalMax: 2_000,
   waitsMax: 2_000,
   positionWaitMs: 10_000,
+  statusWaitMs: 60_000,
   openMigrationsMax: 1_000,
   connectionsMax: 5_000,
   requestMs: 15_000,

@@ -19,7 +19,7 @@ export const showMigration: Handler<'showMigration'> = async ({ params, query },
   const job = params.job_id
   let sight = await knownJob(context, job)
   if (query.wait !== undefined) {
-    const waitMs = Number(query.wait.slice(0, -1)) * 1000
+    const waitMs = Math.min(Number(query.wait.slice(0, -1)) * 1000, context.limits.statusWaitMs)
     await waitUntil(call, waitMs, async () => {
       sight = (await findJob(context, job)) ?? sight
       return sight.status === (query.status ?? 'complete') || isEnded(sight)

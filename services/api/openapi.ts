@@ -73,7 +73,7 @@ function parameters(schema: TSchema | undefined, place: 'path' | 'query' | 'head
 function usualProblems({ method, scope, query, params }: Route): readonly number[] {
   const guarded = scope === null ? [403] : [401, 403]
   const sent = method === 'GET' ? [] : [413, 415, 408, 503]
-  return [...(query !== undefined || params !== undefined ? [400] : []), ...guarded, ...sent, 429, 500]
+  return [...(query !== undefined || params !== undefined ? [400] : []), ...guarded, ...sent, 429, 431, 500]
 }
 
 function problemAnswers(route: Route): Readonly<Record<string, Json>> {

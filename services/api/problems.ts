@@ -96,6 +96,7 @@ const logCodes = new Set(['LOG_UNREACHABLE', 'LOG_FULL', 'LOG_DENIED', 'LOG_WRIT
 
 interface FrameworkError {
   readonly code?: unknown
+  readonly statusCode?: unknown
   readonly validation?: readonly SchemaMistake[]
   readonly validationContext?: string
 }
@@ -103,7 +104,7 @@ interface FrameworkError {
 /** The problem that anything thrown is told as. */
 export function problemOf(error: unknown): ApiProblem {
   if (error instanceof ApiProblem) return error
-  const { code, validation, validationContext } = (typeof error === 'object' ? error : {}) as FrameworkError
+  const { code, statusCode, validation, validationContext } = (typeof error === 'object' ? error : {}) as FrameworkError
   if (validation !== undefined) {
     return new ApiProblem('REQUEST_INVALID', { errors: pointersOf(validation, validationContext ?? 'body') })
   }
@@ -114,5 +115,7 @@ export function problemOf(error: unknown): ApiProblem {
     const headers = { 'retry-after': '5' }
     return new ApiProblem('LOG_UNAVAILABLE', { detail: errorCatalogue[ours].help, headers }, { cause: error })
   }
-  return new ApiProblem('INTERNAL', {}, { cause: error })
+  // What the framework refuses for a reason that has no name here is the request's fault all the same.
+  const isRefusal = typeof code === 'string' && code.startsWith('FST_') && Number(statusCode) < 500
+  return new ApiProblem(isRefusal ? 'REQUEST_INVALID' : 'INTERNAL', {}, { cause: error })
 }

@@ -152,11 +152,13 @@ function addRoute(app: FastifyInstance, context: ApiContext, name: RouteName, ha
   })
 }
 
-function addHooks(app: FastifyInstance, context: ApiContext, listening: Listening): void {
+function addHooks(app: FastifyInstance, context: ApiContext, listening: Listening, known: readonly Matcher[]): void {
   const pace = new RequestPace(context.limits.requestsPerSecond)
   app.addHook('onRequest', async (request) => {
     if (context.closing.aborted) throw new ApiProblem('STOPPING', { headers: { connection: 'close' } })
     if (listening !== 'socket') pace.take(request.ip, context.clock.monotonic())
+    // Before the body is looked at: what it would be refused for says nothing of a page that does not exist.
+    if (request.is404) throw unknownPage(request, known)
     const { config } = request.routeOptions
     const scope = 'scope' in config ? (config.scope as Route['scope']) : null
     principals.set(request, await authorise(request, context, listening, scope))
@@ -213,7 +215,7 @@ export function createServer(context: ApiContext, handlers: Handlers, listening:
   })
   const known = matchers()
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, unknownPage(request, known)))
-  addHooks(app, context, listening)
+  addHooks(app, context, listening, known)
   for (const [name, handler] of Object.entries(handlers))
     addRoute(app, context, name as RouteName, handler as Handler<RouteName>)
   return app
