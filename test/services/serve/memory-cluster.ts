@@ -58,6 +58,9 @@ class MemoryGroup {
   }
 }
 
+/** A job that asks for it has a target of its own; all others share one. */
+export const ownTarget = 'memory:own'
+
 export interface MemoryCluster {
   readonly clock: VirtualClock
   readonly log: EventLog
@@ -88,6 +91,12 @@ export function createMemoryCluster(
     worker: new MemoryGroup(chunks),
     verifier: new MemoryGroup(chunks),
   }
+  const ownTargets = new Map<string, ReturnType<typeof openMemoryTarget>>()
+  const ownTargetOf = (job: string): ReturnType<typeof openMemoryTarget> => {
+    const own = ownTargets.get(job) ?? openMemoryTarget()
+    ownTargets.set(job, own)
+    return own
+  }
   let lives = 0
   const settings = (instance: string, roles: readonly RoleName[]): ClusterSettings =>
     ({
@@ -113,7 +122,10 @@ export function createMemoryCluster(
         log,
         store,
         join: async (role) => groups[role].join(instance),
-        openEnds: async () => ({ source, target, readTarget: target }),
+        openEnds: async (job, request) => {
+          const own = request.target === ownTarget ? ownTargetOf(job) : target
+          return { source, target: own, readTarget: own }
+        },
         refusalOf: (request) => (request.source.startsWith('memory:') ? null : 'LOCATION_REFUSED'),
         signingKey: null,
         clock,
