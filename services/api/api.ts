@@ -28,6 +28,7 @@ import { showReport } from './report.ts'
 import { createServer } from './server.ts'
 import { StreamBook } from './stream-book.ts'
 import { lagOf, listWorkers, showLiveness, showReadiness, showSystem } from './system.ts'
+import { runWebhook } from './webhook.ts'
 
 export type { ApiLimits, ApiOptions, ReportSource } from './context.ts'
 
@@ -131,13 +132,19 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const pace = context.pace.run(closing.signal).catch((error: unknown) => {
     if (!closing.signal.aborted) options.logger.error({ code: codeOf(error) }, 'api cannot measure')
   })
+  const hook = options.webhook ?? null
+  const telling = (hook === null ? Promise.resolve() : runWebhook(options, hook, closing.signal)).catch(
+    (error: unknown) => {
+      if (!closing.signal.aborted) options.logger.error({ code: codeOf(error), error }, 'webhook ended')
+    },
+  )
   const close = async (): Promise<void> => {
     closing.abort(new WaybillError('ABORTED'))
     await app.close()
     stopObserving()
     context.feed.stop()
     context.metrics.stop()
-    await pace
+    await Promise.all([pace, telling])
     await rm(options.scratchFolder, { recursive: true, force: true })
   }
   try {

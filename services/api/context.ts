@@ -14,6 +14,7 @@ import type { Metrics } from './metrics.ts'
 import type { PaceBook } from './pace-book.ts'
 import type { PartitionCounts } from './position-text.ts'
 import type { StreamBook } from './stream-book.ts'
+import type { WebhookOptions } from './webhook.ts'
 
 /** Bounds of the API; each is reached without harm to the process. */
 export interface ApiLimits {
@@ -86,6 +87,8 @@ export interface ApiOptions {
   readonly scratchFolder: string
   /** Payload bytes in flight in this process; null: it moves none. */
   readonly inflightBytes: (() => number) | null
+  /** Told of the end of every pass; absent: nobody. */
+  readonly webhook?: WebhookOptions | null
   readonly limits?: Partial<ApiLimits>
 }
 

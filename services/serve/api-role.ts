@@ -33,7 +33,7 @@ async function cursorKeyOf(stateFolder: string): Promise<Buffer> {
 export async function startApiRole(parts: ServeParts): Promise<{ close(): Promise<void> }> {
   const { settings, projection, log, clock, logger, process } = parts
   const { startApi } = await import('../api/api.ts')
-  const { host, port, tokensFile } = settings.api
+  const { host, port, tokensFile, webhook } = settings.api
   const api = await startApi({
     projection,
     writer: parts.writer,
@@ -56,7 +56,7 @@ export async function startApiRole(parts: ServeParts): Promise<{ close(): Promis
     },
     scratchFolder: join(settings.stateFolder, 'scratch'),
     inflightBytes: null,
+    webhook: webhook === null ? null : { ...webhook, stateFile: join(settings.stateFolder, 'webhook.json') },
   })
-  logger.info({ address: api.address }, 'api listens')
   return api
 }

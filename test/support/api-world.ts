@@ -58,6 +58,7 @@ export interface ApiWorldOptions {
   readonly cursorKey?: Buffer
   readonly reports?: ApiOptions['reports']
   readonly listen?: (folder: string) => ApiOptions['listen']
+  readonly webhook?: (folder: string) => ApiOptions['webhook']
 }
 
 const partitionCounts = { jobs: 1, listings: 1, chunks: 2, rates: 1 } as const
@@ -136,6 +137,7 @@ export async function startApiWorld(options: ApiWorldOptions = {}): Promise<ApiW
     reports: options.reports ?? null,
     scratchFolder: join(folder, 'scratch'),
     inflightBytes: () => 0,
+    webhook: options.webhook?.(folder) ?? null,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   let claim: Claim | null = null

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { systemClock } from '#libs/runtime/system-clock'
+import { signatureOf } from '#services/api/webhook'
+import { type ApiWorld, startApiWorld } from '#test/support/api-world'
+
+interface Sent {
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** A receiver whose first answers are given. */
+async function startReceiver(statuses: readonly number[]) {
+  const sent: Sent[] = []
+  const server = createServer((request, answer) => {
+    let body = ''
+    request.on('data', (piece) => {
+      body += piece
+    })
+    request.on('end', () => {
+      const status = statuses[sent.length] ?? 204
+      sent.push({ headers: request.headers, body })
+      answer.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}/hook`, sent, close: () => server.close() }
+}
+
+async function endJob(world: ApiWorld, job: string): Promise<void> {
+  const body = { source_path: `@disk/${job}`, target_path: '@vault/x', job_id: job }
+  await world.call('/migrations', { method: 'POST', body })
+  const { claim, epoch } = await world.accept(job)
+  const pass = { job, claim, epoch, pass: 1 }
+  await world.say({ type: 'PassOpened', ...pass, actor: 'test', reason: '', sourceRoot: 'root', readView: 'live' })
+  await world.say({ type: 'PassCompleted', ...pass, positions: [], isCancelled: false, codes: [] })
+}
+
+async function until(isDone: () => boolean): Promise<void> {
+  for (let tries = 0; !isDone(); tries += 1) {
+    assert.ok(tries < 400, 'it did not come')
+    await systemClock.sleep(25)
+  }
+}
+
+test('the end of a pass is told once, signed, tried again after a refusal, and no redirect is followed', async () => {
+  const receiver = await startReceiver([302, 500])
+  const webhook = (folder: string) => ({
+    url: receiver.url,
+    secret: 'planted-webhook-secret',
+    stateFile: join(folder, 'webhook.json'),
+  })
+  const world = await startApiWorld({ webhook })
+  try {
+    await systemClock.sleep(100)
+    await endJob(world, 'ends')
+    await until(() => receiver.sent.length >= 3)
+    await systemClock.sleep(300)
+    assert.equal(receiver.sent.length, 3, 'taken once')
+    const [first, , last] = receiver.sent
+    assert.equal(last?.body, first?.body)
+    assert.deepEqual(JSON.parse(last?.body ?? ''), {
+      type: 'migration.ended',
+      job_id: 'ends',
+      pass: 1,
+      status: 'complete',
+      overall_status: 'pass',
+      is_cancelled: false,
+      sentence: 'The source is empty; nothing was moved.',
+      source_path: '@disk/ends',
+      target_path: '@vault/x',
+      software: 'test',
+    })
+    const { headers, body } = last as Sent
+    const at = Number(headers['webhook-timestamp'])
+    assert.equal(headers['webhook-id'], 'ends.1')
+    assert.equal(headers['webhook-signature'], signatureOf('planted-webhook-secret', 'ends.1', at, body))
+    assert.ok(!world.lines.join('\n').includes('planted-webhook-secret'))
+  } finally {
+    await world.close()
+    receiver.close()
+  }
+})
+
+test('what had ended before the first start is not told, and after a restart nothing is told twice', async () => {
+  const receiver = await startReceiver([])
+  const before = await startApiWorld()
+  try {
+    await endJob(before, 'old')
+    const webhook = (folder: string) => ({
+      url: receiver.url,
+      secret: 's',
+      stateFile: join(folder, '..', `hook-${process.pid}.json`),
+    })
+    const one = await startApiWorld({ log: before.log, webhook })
+    await systemClock.sleep(200)
+    await endJob(before, 'new')
+    await until(() => receiver.sent.length === 1)
+    await systemClock.sleep(100)
+    await one.close()
+    const two = await startApiWorld({ log: before.log, webhook })
+    await systemClock.sleep(500)
+    await two.close()
+    assert.deepEqual(
+      receiver.sent.map(({ headers }) => headers['webhook-id']),
+      ['new.1'],
+    )
+  } finally {
+    await before.close()
+    receiver.close()
+  }
+})
