@@ -16,8 +16,10 @@ export interface Logger {
 }
 
 export interface LoggerOptions {
-  /** Where lines go; null with `isVerbose` false: nowhere. */
+  /** Where lines go; null: to standard error, where the others ask for it, else nowhere. */
   readonly file: string | null
+  /** A process that serves tells what it does without being asked. */
+  readonly isService: boolean
   /** Lines go to standard error unless a file is named, and debug lines are written too. */
   readonly isVerbose: boolean
 }
@@ -57,7 +59,7 @@ function redactFields(fields: object): Record<string, unknown> {
 
 /** Opens the log; the file is readable by its owner alone and is appended to. Throws the system's error when it cannot be opened. */
 export function openLogger(options: LoggerOptions): Logger {
-  if (options.file === null && !options.isVerbose) return silentLogger
+  if (options.file === null && !options.isVerbose && !options.isService) return silentLogger
   const destination = pino.destination({ dest: options.file ?? 2, sync: true, append: true, mode: 0o600 })
   const lines = pino(
     {

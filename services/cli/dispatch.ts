@@ -63,7 +63,8 @@ async function runCommand(argv: readonly string[], line: CommandLine, place: Dis
     : place.environment
   const resolved = await resolveSettings(line.options, environment)
   const { settings } = resolved
-  const logger = openLogger({ file: settings['log-file'], isVerbose: settings.verbose })
+  const isService = line.command === 'serve' && !settings.quiet
+  const logger = openLogger({ file: settings['log-file'], isVerbose: settings.verbose, isService })
   try {
     if (!settings.quiet) for (const warning of resolved.warnings) place.terminal.notice(`waybill: ${warning}\n`)
     const command = await loaders[line.command]()

@@ -50,7 +50,7 @@ test('log lines are JSON, readable by their owner alone, with names as people se
   const folder = mkdtempSync(join(tmpdir(), 'waybill-log-'))
   try {
     const file = join(folder, 'run.log')
-    const logger = openLogger({ file, isVerbose: false })
+    const logger = openLogger({ file, isVerbose: false, isService: false })
     logger.debug({}, 'not written')
     logger
       .child({ job: 'j', token: secret })
@@ -74,7 +74,7 @@ test('log lines are JSON, readable by their owner alone, with names as people se
       },
     )
     assert.equal(statSync(file).mode & 0o777, 0o600)
-    assert.equal(openLogger({ file: null, isVerbose: false }), silentLogger)
+    assert.equal(openLogger({ file: null, isVerbose: false, isService: false }), silentLogger)
   } finally {
     rmSync(folder, { recursive: true })
   }
