@@ -2,15 +2,13 @@
 //
 // The server is versitygw with its data on tmpfs, emptied before each run; the source is on tmpfs and read once before;
 // waybill's state is on a disk. Processor time is that of the client alone. Figures are medians over the rounds.
-// RCLONE names the binary; else it is built by `go install` into the user's cache (minutes, 1.5 GB of memory).
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startS3Server } from '#test/support/s3-server'
 import { filesBelow } from '#test/support/tree-files'
-import { type Contender, type Rung, rclone, rcloneModule, rungs, waybill } from './contenders.ts'
+import { type Contender, type Rung, rclone, rcloneProgram, rungs, waybill } from './contenders.ts'
 import { mebibytes, median, table } from './figures.ts'
 import { type Measurement, measure } from './measure.ts'
 import { type FileSet, makeSet, type SetName, setNames } from './sets.ts'
@@ -34,18 +32,6 @@ function chosen<T extends string>(list: string, known: readonly T[]): readonly T
     if (found === undefined) throw new Error(`${word} is none of ${known.join(', ')}`)
     return found
   })
-}
-
-function rcloneProgram(): string {
-  const given = process.env['RCLONE']
-  if (given !== undefined) return given
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'waybill', 'bin')
-  const program = join(folder, 'rclone')
-  if (!existsSync(program)) {
-    mkdirSync(folder, { recursive: true })
-    execFileSync('go', ['install', rcloneModule], { env: { ...process.env, GOBIN: folder }, stdio: 'inherit' })
-  }
-  return program
 }
 
 interface Cost {

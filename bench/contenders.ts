@@ -1,5 +1,7 @@
 // The commands that are compared, and what each rung of proof asks of them.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandLine } from './measure.ts'
 
@@ -30,7 +32,7 @@ export interface Contender {
 }
 
 const root = join(import.meta.dirname, '..')
-export const rcloneModule = 'github.com/rclone/rclone@v1.75.0'
+const rcloneModule = 'github.com/rclone/rclone@v1.75.0'
 
 function firstLine(command: string, args: readonly string[]): string {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
@@ -66,7 +68,20 @@ export function waybill(program = join(root, 'services/cli/main.ts')): Contender
   }
 }
 
-/** `program` is the path of rclone; `go install` of `rcloneModule` builds it. */
+/** RCLONE names the binary; else it is built by `go install` into the user's cache (minutes, 1.5 GB of memory). */
+export function rcloneProgram(): string {
+  const given = process.env['RCLONE']
+  if (given !== undefined) return given
+  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'waybill', 'bin')
+  const program = join(folder, 'rclone')
+  if (!existsSync(program)) {
+    mkdirSync(folder, { recursive: true })
+    execFileSync('go', ['install', rcloneModule], { env: { ...process.env, GOBIN: folder }, stdio: 'inherit' })
+  }
+  return program
+}
+
+/** `program` is the path of rclone. */
 export function rclone(program: string): Contender {
   const copyOptions = [
     '-q',

@@ -67,16 +67,14 @@ const emptyLoan: Loan = { buffer: Buffer.alloc(0), release: () => undefined }
 class RegionBudget implements ByteBudget {
   readonly bytesMax: number
   inFlight = 0
-  readonly #allocate: (bytes: number) => Buffer
   readonly #region: Buffer
   readonly #free: FreeRanges
   readonly #queue = new AdmissionQueue()
 
-  constructor(bytesMax: number, isShared: boolean) {
+  constructor(bytesMax: number) {
     this.bytesMax = bytesMax
     const regionBytes = Math.floor(bytesMax / grainBytes) * grainBytes
-    this.#allocate = (bytes) => (isShared ? Buffer.from(new SharedArrayBuffer(bytes)) : Buffer.allocUnsafeSlow(bytes))
-    this.#region = this.#allocate(regionBytes)
+    this.#region = Buffer.allocUnsafeSlow(regionBytes)
     this.#free = new FreeRanges(regionBytes)
   }
 
@@ -88,7 +86,7 @@ class RegionBudget implements ByteBudget {
 
   #lend(bytes: number, taken: number): Loan | null {
     if (taken > this.#region.length) {
-      return this.inFlight === 0 ? this.#loan(this.#allocate(bytes), taken, null) : null
+      return this.inFlight === 0 ? this.#loan(Buffer.allocUnsafeSlow(bytes), taken, null) : null
     }
     // An oversized loan leaves the region free, and still nothing else may be in flight beside it.
     if (this.inFlight + taken > this.#region.length) return null
@@ -113,13 +111,7 @@ class RegionBudget implements ByteBudget {
   }
 }
 
-/**
- * A budget of `bytesMax` bytes (rounded down to 4 KiB), nothing in flight. `isShared`: loans lie in shared memory, so that
- * hash-pool.ts can read them in another thread.
- */
-export function createByteBudget(
-  bytesMax: number,
-  { isShared = false }: { readonly isShared?: boolean } = {},
-): ByteBudget {
-  return new RegionBudget(bytesMax, isShared)
+/** A budget of `bytesMax` bytes (rounded down to 4 KiB), nothing in flight. */
+export function createByteBudget(bytesMax: number): ByteBudget {
+  return new RegionBudget(bytesMax)
 }

@@ -31,8 +31,6 @@ export interface MoveContext {
   readonly looksFirst: boolean
   /** Digest that the log holds for the object an extent replaces; equal to the one read: no bytes are sent. */
   readonly loggedDigest?: (extent: Extent) => Promise<Buffer | null>
-  /** Hashes a large buffer elsewhere (hash-pool.ts); without it slices are hashed as they are read. */
-  readonly hashLarge?: (bytes: Buffer) => Promise<Buffer>
   /** How long reads at the source take, for the worker's reports. */
   readonly readTimes?: ReadTimes
   readonly onBytes?: (phase: 'read' | 'written', bytes: number) => void

@@ -10,9 +10,6 @@ export interface Body {
   readonly digest: Buffer
 }
 
-/** Below this a buffer is hashed in the loop: handing it to another thread would cost more. */
-const hashElsewhereBytesMin = 4 * 1024 * 1024
-
 export function sha256(bytes: Buffer): Buffer {
   return hash('sha256', bytes, 'buffer')
 }
@@ -61,19 +58,17 @@ interface SlicedRead {
 }
 
 async function readSlices(run: ChunkRun, { reader, offset, admitted }: SlicedRead, buffer: Buffer): Promise<Buffer> {
-  const { hashLarge, gate } = run.context
-  const isHashedElsewhere = hashLarge !== undefined && buffer.length >= hashElsewhereBytesMin
-  const hasher = isHashedElsewhere ? null : createHash('sha256')
+  const { gate } = run.context
+  const hasher = createHash('sha256')
   let next = admitted
   for (let filled = 0; filled < buffer.length; ) {
     const slice = buffer.subarray(filled, filled + next)
     const at = offset + filled
     await run.source((signal) => run.reading(slice.length, () => reader.read(slice, at, signal)))
     run.countRead(slice.length)
-    hasher?.update(slice)
+    hasher.update(slice)
     filled += slice.length
     if (filled < buffer.length) next = await gate.take(buffer.length - filled, run.signal)
   }
-  if (hasher !== null) return hasher.digest()
-  return isHashedElsewhere ? hashLarge(buffer) : sha256(buffer)
+  return hasher.digest()
 }
