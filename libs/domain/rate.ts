@@ -10,6 +10,14 @@ export const reportEveryMs = 3_000
 /** Share of the source's peak that all jobs together may take. */
 export const peakShare = 0.1
 
+/**
+ * What is protected as one: all that one connection reaches (`@nas/home`, `@nas/archive`: one server, one set of disks), else
+ * the location itself.
+ */
+export function rateSourceOf(location: string): string {
+  return /^@[^/]+/.exec(location)?.[0] ?? location
+}
+
 export type Priority = JobRow['priority']
 
 /** What one job asks for, at one moment. */

@@ -1,8 +1,10 @@
 // The records of one job out of a log of many: what a fold needs to come to the same rows of that job, and what an auditor
 // wants to see of it. These are all events that name the job, late and stale ones too; the claims of every partition in which
 // one of them stands, from the first on; the rate decisions for its source; and what is poison of this job.
+
 import { strict as assert } from 'node:assert'
 import { WaybillError } from '#libs/domain/errors'
+import { rateSourceOf } from '#libs/domain/rate'
 import { boundLog } from '#libs/log/bounded-log'
 import { type EventLog, type LogRecord, type PartitionId, type Positions, partitionId } from '#libs/log/event-log'
 import { idOf, partitionsOf } from '#libs/log/record-rules'
@@ -30,7 +32,7 @@ async function sourcesOf(log: EventLog, job: string, signal: AbortSignal): Promi
     for (const record of records) {
       const event = eventIn(record)
       const isAsked = event?.type === 'JobRequested' || event?.type === 'JobAccepted'
-      if (isAsked && event.job === job) sources.add(event.request.source)
+      if (isAsked && event.job === job) sources.add(rateSourceOf(event.request.source))
     }
   }
   signal.throwIfAborted()

@@ -1,9 +1,11 @@
 // What the rows say of one migration, and how the API shows it.
+
 import { createHash } from 'node:crypto'
 import { capsOf, estimateCompletion } from '#libs/domain/completion-estimate'
 import { failureReasonOf, type JobStatus, statusOf, totalsOf } from '#libs/domain/job-control'
 import { keyOf } from '#libs/domain/keys'
 import { limitOf, phaseOf } from '#libs/domain/phase'
+import { rateSourceOf } from '#libs/domain/rate'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import type { Migration } from '#schemas/api/migration'
 import type { JobRequest } from '#schemas/records'
@@ -35,7 +37,7 @@ export async function findJob({ projection }: Reading, job: string): Promise<Job
     return { job, request, row, tally, listing: emptyListing, rate: undefined, status: 'pending' }
   }
   const listing = (await rows.get(keyOf.listing(job, row.pass))) ?? emptyListing
-  const rate = await rows.get(keyOf.rate(row.request.source))
+  const rate = await rows.get(keyOf.rate(rateSourceOf(row.request.source)))
   return { job, request: row.request, row, tally, listing, rate, status: statusOf(row, tally) }
 }
 

@@ -3,7 +3,7 @@
 
 import { keyOf, reportPrefixOf } from '#libs/domain/keys'
 import { partitionOfName } from '#libs/domain/placement'
-import { grantLifeMs, isReading, type JobLimit, jobLimitOf, sourceCap } from '#libs/domain/rate'
+import { grantLifeMs, isReading, type JobLimit, jobLimitOf, rateSourceOf, sourceCap } from '#libs/domain/rate'
 import {
   type ControlRules,
   type ControlState,
@@ -161,7 +161,7 @@ class GrantDesk {
     for (let after: string | undefined; ; ) {
       const rows = await projection.rows.slice('job', 'job/', rowsAtOnce, after)
       for (const { key, row } of rows) {
-        const { source } = row.request
+        const source = rateSourceOf(row.request.source)
         if (!isReading(row) || partitionOfName(source, partitionCount) !== rates.partition) continue
         const entry = { job: key.slice('job/'.length), row }
         bySource.set(source, [...(bySource.get(source) ?? []), entry])

@@ -1,6 +1,8 @@
 // How far a run is, from a few rows of the state.
+
 import { keyOf } from '#libs/domain/keys'
 import { limitOf, phaseOf } from '#libs/domain/phase'
+import { rateSourceOf } from '#libs/domain/rate'
 import { emptyListing, emptyTally } from '#libs/domain/rows'
 import { finalOutcomes, pendingOf } from '#libs/domain/tally'
 import type { Projection } from '#libs/projection/projection'
@@ -18,7 +20,7 @@ export async function snapshotOf(
   if (job === undefined) return null
   const listing = (await rows.get(keyOf.listing(name, job.pass))) ?? emptyListing
   const tally = (await rows.get(keyOf.tally(name))) ?? emptyTally
-  const rate = await rows.get(keyOf.rate(job.request.source))
+  const rate = await rows.get(keyOf.rate(rateSourceOf(job.request.source)))
   const pending = pendingOf(tally)
   const entries = finalOutcomes.map((outcome) => [outcome, tally[outcome].items] as const)
   const items = Object.fromEntries([...entries, ['pending', pending.items]]) as Record<Outcome, number>

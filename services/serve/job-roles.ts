@@ -3,6 +3,7 @@
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import { partitionOfName } from '#libs/domain/placement'
+import { rateSourceOf } from '#libs/domain/rate'
 import { compileSelection } from '#libs/domain/selection'
 import { createLoggedDigests } from '#libs/projection/logged-digests'
 import type { Claim } from '#libs/runtime/claims'
@@ -151,7 +152,7 @@ class RolesOfJob implements JobRoles {
       log,
       claims,
       jobsPartition: partitionOfName(this.#job, counts.jobs),
-      ratesPartition: partitionOfName(this.#request.source, counts.rates),
+      ratesPartition: partitionOfName(rateSourceOf(this.#request.source), counts.rates),
       clock,
       random,
       logger: logger.child({ role: 'worker', job: this.#job }),

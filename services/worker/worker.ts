@@ -2,7 +2,7 @@
 
 import { codeOf } from '#libs/domain/errors'
 import { keyOf, parseChunkId, parseChunkKey } from '#libs/domain/keys'
-import { reportEveryMs } from '#libs/domain/rate'
+import { rateSourceOf, reportEveryMs } from '#libs/domain/rate'
 import { retryDelayMs } from '#libs/domain/retry'
 import type { EventLog } from '#libs/log/event-log'
 import type { PlacedDraft } from '#libs/log/event-writer'
@@ -96,8 +96,10 @@ class WorkDesk {
   readonly #moving = new Map<string, Move>()
   readonly #restUntil = new Map<string, number>()
   readonly #takenOver = new Set<string>()
-  /** Claims under which chunks of this job were leased. */
-  readonly #used = new Set<string>()
+  /** Claims whose partitions were searched for what others had begun. */
+  readonly #searched = new Set<string>()
+  /** Leased before, by others or under an earlier claim, and not yet again. */
+  readonly #interrupted = new Map<string, ReadyChunk>()
   /** When reports were sent, by sequence: a grant's life counts from there. */
   readonly #sentAt = new Map<number, number>()
   #grantedReport = -1
@@ -136,7 +138,7 @@ class WorkDesk {
     const leases = transfer.gate.hasGrant() ? ready : []
     const tasks = [...fresh, ...[...moves, ...leases].filter((task) => !busy.has(taskKey(task)))]
     const hasWork = moves.length > 0 || ready.length > 0 || this.#moving.size > 0
-    return [...this.#reportIfDue(row.request.source, hasWork), ...tasks]
+    return [...this.#reportIfDue(rateSourceOf(row.request.source), hasWork), ...tasks]
   }
 
   /** Own claims that stand, in the order of their partitions. */
@@ -191,7 +193,6 @@ class WorkDesk {
     return own.flatMap(({ claim, chunk }, index) => {
       const row = rows[index]
       const isStanding = row?.local === 'leased' && row.epoch === claim.epoch
-      if (isStanding) this.#used.add(claim.claim)
       return isStanding ? [{ kind: 'move' as const, claim, chunk, attempt: row.attempt }] : []
     })
   }
@@ -209,20 +210,38 @@ class WorkDesk {
       if (claim === undefined || chosen.has(chunk) || (this.#restUntil.get(chunk) ?? 0) > now) continue
       chosen.add(chunk)
       const row = await projection.rows.get(keyOf.chunk(job, chunk))
-      if (row?.local !== 'planned') continue
+      if (row?.local !== 'planned') {
+        this.#interrupted.delete(chunk)
+        continue
+      }
       leases.push({ kind: 'lease', claim, chunk, attempt: row.attempt + 1 })
       if (leases.length >= free) break
     }
     return leases
   }
 
-  /** What a lost worker had under way does not wait behind all that was ours before: each new claim comes first, once. */
+  /** What somebody had under way when a partition changed hands does not wait behind all that was ours before. */
   async *#ready(held: readonly HeldClaim[]): AsyncGenerator<ReadyChunk> {
     const { projection, job } = this.#options
-    const numbers = (all: readonly HeldClaim[]): readonly number[] => all.map(({ claim }) => claim.partition)
-    const unused = held.filter(({ claim }) => !this.#used.has(claim.claim))
-    yield* readyChunks(projection.rows, 'leasable', job, numbers(unused), 'first')
-    yield* readyChunks(projection.rows, 'leasable', job, numbers(held))
+    for (const { claim } of held) {
+      if (this.#searched.has(claim.claim)) continue
+      this.#searched.add(claim.claim)
+      for (const found of await this.#begun(claim.partition)) this.#interrupted.set(found.chunk, found)
+    }
+    yield* [...this.#interrupted.values()]
+    const partitions = held.map(({ claim }) => claim.partition)
+    yield* readyChunks(projection.rows, 'leasable', job, partitions)
+  }
+
+  /** Of the first chunks that are ready in a partition, those that were leased before. */
+  async #begun(partition: number): Promise<readonly ReadyChunk[]> {
+    const { projection, job } = this.#options
+    const first: ReadyChunk[] = []
+    for await (const found of readyChunks(projection.rows, 'leasable', job, [partition])) {
+      if (first.push(found) === begunSearchMax) break
+    }
+    const rows = await projection.rows.getMany(first.map(({ chunk }) => keyOf.chunk(job, chunk)))
+    return first.filter((_, index) => (rows[index]?.attempt ?? 0) > 0)
   }
 
   perform(task: WorkerTask, signal: AbortSignal): Promise<readonly PlacedDraft[]> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { capOfJob, sourceCap } from '#libs/domain/rate'
+import { capOfJob, rateSourceOf, sourceCap } from '#libs/domain/rate'
 import {
   type ControlInput,
   type ControlState,
@@ -123,4 +123,9 @@ test('without a cap the latency of our own reads limits nothing', () => {
   const calmReads = looks(openControl(undefined, 0), 0, 10, { cap: none, latency: { reads: 100, msP50: 1, msP95: 2 } })
   const slow = given(calmReads, { cap: none, latency: { reads: 100, msP50: 900, msP95: 2_000 }, nowMs: 60_000 })
   assert.equal(slow.decision.bytesPerSecond, null)
+})
+
+test('all that one connection reaches is one source, a location without one is its own', () => {
+  const names = ['@nas/home/a', '@nas', '@nas2/home', '/data/a', 's3://bucket/@x']
+  assert.deepEqual(names.map(rateSourceOf), ['@nas', '@nas', '@nas2', '/data/a', 's3://bucket/@x'])
 })
