@@ -11,8 +11,18 @@ import { type RegistryServer, startRegistryServer } from '#test/support/registry
 import { type S3Server, startS3Server } from '#test/support/s3-server'
 import { type ProcessEnd, runWaybill } from '#test/support/waybill-process'
 import { compareTrees } from './local-cluster/comparison.ts'
-import { bucket, bytesOfMiB, type ClusterPlan, configText, job, readPlan, usage } from './local-cluster/places.ts'
 import {
+  bucket,
+  bytesOfMiB,
+  type ClusterPlan,
+  configText,
+  job,
+  readPlan,
+  topicPrefix,
+  usage,
+} from './local-cluster/places.ts'
+import {
+  bytesOf,
   type ClusterPlace,
   type ServeProcess,
   type StoppedProcess,
@@ -64,9 +74,9 @@ async function mustRun(place: ClusterPlace, ...words: readonly string[]): Promis
 }
 
 async function startProcesses(plan: ClusterPlan, place: ClusterPlace, processes: ServeProcess[]): Promise<void> {
-  const counts = { coordinator: plan.coordinators, worker: plan.workers, verifier: plan.verifiers }
+  const counts = { coordinator: plan.coordinators, worker: plan.workers, verifier: plan.verifiers, api: plan.apis }
   for (const [role, count] of Object.entries(counts)) {
-    for (let number = 1; number <= count; number += 1) processes.push(startServe(place, role, number))
+    for (let number = 1; number <= count; number += 1) processes.push(await startServe(place, role, number))
   }
   await untilReady(processes)
   say(`${processes.length} processes serve: ${processes.map(({ name }) => name).join(', ')}`)
@@ -75,13 +85,34 @@ async function startProcesses(plan: ClusterPlan, place: ClusterPlace, processes:
 interface Outcome {
   readonly wait: ProcessEnd
   readonly seconds: number
+  /** By the API. */
+  readonly statuses: readonly string[]
   readonly report: ProcessEnd
   readonly rebuilt: Readonly<Record<string, unknown>>
   readonly differences: readonly string[]
   readonly unstored: number
+  /** Bytes of the four topics in the broker. */
+  readonly logBytes: number
 }
 
-async function moveTree(place: ClusterPlace, servers: Servers, source: string): Promise<Outcome> {
+/** What each process with the role api says of the job: all answer from a store of their own. */
+async function askApis(processes: readonly ServeProcess[]): Promise<readonly string[]> {
+  const urls = processes.flatMap(({ url }) => (url === null ? [] : [url]))
+  return Promise.all(
+    urls.map(async (url) => {
+      const answer = await fetch(`${url}/migrations/${job}?wait=30s&status=complete`)
+      const { status } = (await answer.json()) as { readonly status?: string }
+      return status ?? `HTTP ${answer.status}`
+    }),
+  )
+}
+
+async function moveTree(
+  place: ClusterPlace,
+  servers: Servers,
+  processes: readonly ServeProcess[],
+  source: string,
+): Promise<Outcome> {
   const { kafka, registry, s3 } = servers
   await requestJob({ brokers: kafka.brokers, registryUrl: registry?.url ?? null, chunkBytes })
   say(`job ${job} is asked for by plain kafkajs`)
@@ -90,6 +121,8 @@ async function moveTree(place: ClusterPlace, servers: Servers, source: string): 
   const wait = await run(place, 'jobs', 'wait', job, '--timeout', '2h', '--json', '--progress', 'none')
   const seconds = (performance.now() - sinceMs) / 1000
   say(`jobs wait ended with ${wait.code} after ${seconds.toFixed(1)} s`)
+  const statuses = await askApis(processes)
+  if (statuses.length > 0) say(`the API says: ${statuses.join(', ')}`)
   const file = join(place.folder, 'report.ndjson')
   await mustRun(place, 'report', 'show', job, '--output', file)
   const report = await run(place, 'report', 'verify', file)
@@ -102,7 +135,15 @@ async function moveTree(place: ClusterPlace, servers: Servers, source: string): 
   say(
     `diff -r: ${compared.differences.length} differences; ${compared.unstored} links and empty folders have no object`,
   )
-  return { wait, seconds, report, rebuilt, ...compared }
+  const logBytes = bytesOf(kafka.logFolder, new RegExp(`/${topicPrefix}\\.[a-z]+-\\d+/\\d+\\.log$`))
+  return { wait, seconds, statuses, report, rebuilt, logBytes, ...compared }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+
+function processLine({ name, cpuSeconds, peakBytes, storeBytes, code }: StoppedProcess): string {
+  const places = `at most ${megabytes(peakBytes)} memory, store ${megabytes(storeBytes)}`
+  return `  ${name.padEnd(16)} ${cpuSeconds.toFixed(1).padStart(6)} s, ${places}, ended with ${code}`
 }
 
 function summary(tree: MixedTree, outcome: Outcome, stopped: readonly StoppedProcess[]): readonly string[] {
@@ -116,17 +157,20 @@ function summary(tree: MixedTree, outcome: Outcome, stopped: readonly StoppedPro
     `source         ${tree.entries} entries, ${gib.toFixed(2)} GiB in ${tree.files.length} files`,
     `time           ${seconds.toFixed(1)} s, ${(tree.fileBytes / seconds / 1e6).toFixed(1)} MB/s moved and read back`,
     `processor      ${cpu.toFixed(1)} s in ${stopped.length} processes (${(cpu / Math.max(gib, 1e-9)).toFixed(1)} s a GiB, starts included)`,
-    ...stopped.map(
-      ({ name, cpuSeconds, code }) => `  ${name.padEnd(16)} ${cpuSeconds.toFixed(1).padStart(6)} s, ended with ${code}`,
-    ),
+    `event log      ${megabytes(outcome.logBytes)} in the broker`,
+    ...stopped.map(processLine),
     `report         ${report.output.split('\n')[0] ?? ''}`,
     ...differences.slice(0, 20).map((line) => `differs        ${line}`),
     differences.length === 0 ? 'equal          source and target are equal for diff -r' : 'NOT EQUAL',
   ]
 }
 
-const isGood = ({ wait, report, differences }: Outcome, stopped: readonly StoppedProcess[]): boolean =>
-  wait.code === 0 && report.code === 0 && differences.length === 0 && stopped.every(({ code }) => code === 0)
+const isGood = ({ wait, report, differences, statuses }: Outcome, stopped: readonly StoppedProcess[]): boolean =>
+  wait.code === 0 &&
+  report.code === 0 &&
+  differences.length === 0 &&
+  statuses.every((status) => status === 'complete') &&
+  stopped.every(({ code }) => code === 0)
 
 async function runCluster(plan: ClusterPlan, folder: string, stops: (() => Promise<void>)[]): Promise<number> {
   const source = join(folder, 'source')
@@ -151,7 +195,7 @@ async function runCluster(plan: ClusterPlan, folder: string, stops: (() => Promi
   let stopped: readonly StoppedProcess[] = []
   try {
     await startProcesses(plan, place, processes)
-    const outcome = await moveTree(place, servers, join(source, 'tree'))
+    const outcome = await moveTree(place, servers, processes, join(source, 'tree'))
     stopped = await stopAll(processes.splice(0))
     say('all processes stopped')
     console.log(summary(tree, outcome, stopped).join('\n'))
@@ -170,13 +214,16 @@ async function main(): Promise<number> {
     return 2
   }
   const folder = plan.folder === null ? mkdtempSync(join(tmpdir(), 'waybill-cluster-')) : resolve(plan.folder)
-  if (plan.folder !== null) mkdirSync(folder)
+  if (plan.folder === null) process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  else mkdirSync(folder)
   const stops: (() => Promise<void>)[] = []
+  // Whatever was started is killed when this process ends.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+  process.setMaxListeners(100)
   try {
     return await runCluster(plan, folder, stops)
   } finally {
     for (const stop of stops.reverse()) await stop()
-    if (plan.folder === null) rmSync(folder, { recursive: true, force: true })
   }
 }
 

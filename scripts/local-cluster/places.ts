@@ -7,6 +7,7 @@ export interface ClusterPlan {
   readonly coordinators: number
   readonly workers: number
   readonly verifiers: number
+  readonly apis: number
   readonly smallFiles: number
   readonly largeMiB: number
   /** False: the schema ids of the program itself, and no registry is started. */
@@ -20,6 +21,7 @@ export const usage = `usage: node --conditions=source scripts/local-cluster.ts [
   --coordinators N   coordinators (2)
   --workers N        workers (3)
   --verifiers N      verifiers (2)
+  --apis N           processes that answer the HTTP API (1)
   --small-files N    small files of the source (10000)
   --large-mib N      size of its one large file, in MiB (4096)
   --no-registry      do without a schema registry
@@ -30,6 +32,7 @@ const options = {
   coordinators: { type: 'string', default: '2' },
   workers: { type: 'string', default: '3' },
   verifiers: { type: 'string', default: '2' },
+  apis: { type: 'string', default: '1' },
   'small-files': { type: 'string', default: '10000' },
   'large-mib': { type: 'string', default: '4096' },
   seed: { type: 'string', default: '1' },
@@ -40,7 +43,9 @@ const options = {
 /** Throws TypeError or RangeError for what is not understood. */
 export function readPlan(argv: readonly string[]): ClusterPlan {
   const { values } = parseArgs({ args: [...argv], options })
-  const count = (name: 'coordinators' | 'workers' | 'verifiers' | 'small-files' | 'large-mib' | 'seed'): number => {
+  const count = (
+    name: 'coordinators' | 'workers' | 'verifiers' | 'apis' | 'small-files' | 'large-mib' | 'seed',
+  ): number => {
     const number = Number(values[name])
     if (!Number.isInteger(number) || number < 0) throw new RangeError(`--${name} is not a whole number`)
     return number
@@ -49,6 +54,7 @@ export function readPlan(argv: readonly string[]): ClusterPlan {
     coordinators: count('coordinators'),
     workers: count('workers'),
     verifiers: count('verifiers'),
+    apis: count('apis'),
     smallFiles: count('small-files'),
     largeMiB: count('large-mib'),
     hasRegistry: !values['no-registry'],
