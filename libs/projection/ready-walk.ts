@@ -20,16 +20,12 @@ export interface ReadyChunk {
   readonly chunk: string
 }
 
-/** Of each partition all that is ready, or the first only. */
-export type WalkDepth = 'all' | 'first'
-
 /** Chunks of one job on the ready list, in the order of partition and chunk. `partitions`: own ones, ascending. */
 export async function* readyChunks(
   rows: RowReader,
   kind: ReadyKind,
   job: string,
   partitions: readonly number[],
-  depth: WalkDepth = 'all',
 ): AsyncGenerator<ReadyChunk> {
   let place = 0
   let after: string | null = null
@@ -38,12 +34,6 @@ export async function* readyChunks(
     const own = readyPrefixOf(kind, partition, job)
     const found: readonly KeyedRow<ReadyKind>[] = await rows.slice(kind, `${kind}/`, rowsAtOnce, after ?? own)
     const beyond: number = found.findIndex(({ key }) => !key.startsWith(own))
-    if (depth === 'first' && found[0]?.key.startsWith(own) === true) {
-      yield { partition, chunk: found[0].row.chunk }
-      place += 1
-      after = null
-      continue
-    }
     for (const { row } of beyond < 0 ? found : found.slice(0, beyond)) yield { partition, chunk: row.chunk }
     if (beyond < 0 && found.length < rowsAtOnce) return
     after = beyond < 0 ? (found.at(-1)?.key ?? null) : null

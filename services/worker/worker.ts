@@ -88,6 +88,8 @@ interface HeldClaim {
 
 /** A report that nobody answered within this time is forgotten: its grant would be over. */
 const answerMsMax = 60_000
+/** Chunks are leased in order: what was under way is among the first of its partition. */
+const begunSearchMax = 64
 /** What cannot wait for the next report is said no more often than this. */
 const urgentMs = 100
 

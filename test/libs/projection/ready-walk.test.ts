@@ -15,7 +15,7 @@ interface Ready {
 
 const key = ({ partition, job, n }: Ready): string => keyOf.leasable(partition, job, `1.0.${n}`)
 
-test('a walk finds exactly the ready chunks of one job in own partitions, or the first of each, in order', async () => {
+test('a walk finds exactly the ready chunks of one job in own partitions, in order', async () => {
   const ready = fc.record({
     partition: fc.integer({ min: 0, max: 12 }),
     job: fc.constantFrom('a', 'b', 'c'),
@@ -41,16 +41,6 @@ test('a walk finds exactly the ready chunks of one job in own partitions, or the
         found,
         [...new Set(wanted)].sort((a, b) => (a < b ? -1 : 1)),
       )
-      const firsts: string[] = []
-      for await (const { partition, chunk } of readyChunks(readRows(store), 'leasable', 'b', own, 'first')) {
-        firsts.push(keyOf.leasable(partition, 'b', chunk))
-      }
-      const seen = new Set<string>()
-      const first = found.filter((each) => {
-        const partition = each.split('/')[1] as string
-        return !seen.has(partition) && seen.add(partition)
-      })
-      assert.deepEqual(firsts, first)
     },
   )
   await fc.assert(property, { numRuns: 200 })
