@@ -332,12 +332,12 @@ export function sourceContract(adapter: string, open: () => Promise<SourceFixtur
     listingPromises(promise)
     kindPromises(promise)
     readingPromises(promise)
-    promise('a source describes itself the same each time', async (fixture) => {
+    promise('a source describes itself the same each time, but for the time of its root', async (fixture) => {
       fixture.write('a', Buffer.from('x'))
       const first = await fixture.source.describe()
       assert.ok(first.rootIdentity.length > 0)
       fixture.write('b', Buffer.from('x'))
-      assert.deepEqual(await fixture.again().describe(), first)
+      assert.deepEqual({ ...(await fixture.again().describe()), mtimeNs: first.mtimeNs }, first)
     })
   })
 }
