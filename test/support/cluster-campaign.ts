@@ -1,6 +1,6 @@
 // What the campaigns on clusters have in common: a tree that takes long enough, the processes, an outsider who watches the
 // log, and the promises that hold after any fault.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { isKafkaInstalled } from '../../scripts/kafka-server.ts'
 import type { Campaign } from './campaign.ts'
@@ -59,7 +59,7 @@ export async function withCluster(
     campaign.note('skipped: Kafka is not installed (scripts/servers.ts install kafka)')
     return
   }
-  const place = join(campaign.folder, 'world')
+  const place = mkdtempSync(join(campaign.folder, 'world-'))
   const [source, target] = [join(place, 'source'), join(place, 'target')]
   mkdirSync(target, { recursive: true })
   const { bytes, smallFiles = 500, ...given } = options

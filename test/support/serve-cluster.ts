@@ -63,8 +63,12 @@ export interface ServeCluster {
   configure(serve: readonly string[]): void
   /** `waybill WORDS --config F` */
   run(words: readonly string[]): Promise<ProcessEnd>
-  /** Asks for a job from @src to @dst. Throws when it is refused. */
-  submit(job: string, words?: readonly string[]): Promise<void>
+  /** Asks for a job, from @src to @dst unless told otherwise. Throws when it is refused. */
+  submit(
+    job: string,
+    words?: readonly string[],
+    ends?: { readonly source: string; readonly target: string },
+  ): Promise<void>
   /** What `jobs wait` prints once the job is over. */
   wait(job: string, timeout: string): Promise<RunObject>
   /** Ends all processes, and the broker unless it was given. */
@@ -217,8 +221,8 @@ export async function startServeCluster(options: ServeClusterOptions): Promise<S
       writeConfiguration({ ...options, serve }, kafka.brokers)
     },
     run,
-    submit: async (job, words = []) => {
-      const command = ['jobs', 'submit', '@src', '@dst', '--job', job, ...words]
+    submit: async (job, words = [], ends = { source: '@src', target: '@dst' }) => {
+      const command = ['jobs', 'submit', ends.source, ends.target, '--job', job, ...words]
       mustHaveWorked(command, await run(command))
     },
     wait: async (job, timeout) => runObjectOf(await run(['jobs', 'wait', job, '--json', '-q', '--timeout', timeout])),
