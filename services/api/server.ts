@@ -184,7 +184,13 @@ export function createServer(context: ApiContext, handlers: Handlers, listening:
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 128, ignoreTrailingSlash: false, caseSensitive: true },
-    http: { maxHeaderSize: 64 * 1024, headersTimeout: limits.headersMs, insecureHTTPParser: false },
+    http: {
+      maxHeaderSize: 64 * 1024,
+      headersTimeout: limits.headersMs,
+      // Without this Node looks for slow requests each 30 s only.
+      connectionsCheckingInterval: 1_000,
+      insecureHTTPParser: false,
+    },
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error)),
     ajv: {
