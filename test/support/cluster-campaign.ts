@@ -23,19 +23,29 @@ export interface ClusterWorld {
   readonly target: string
   /** Below the root of the source. */
   readonly entries: number
+  readonly compare: () => Promise<Comparison>
 }
 
 export interface WorldOptions extends Partial<Omit<ServeClusterOptions, 'folder' | 'source'>> {
   /** About so much is to be moved. */
   readonly bytes: number
   readonly smallFiles?: number
+  /** A tree that is there already, in place of one of so many bytes. */
+  readonly source?: string
+  /** How source and target are compared where the target is no folder. */
+  readonly compare?: () => Promise<Comparison>
+}
+
+export interface Comparison {
+  readonly differences: readonly string[]
+  readonly figures: string
 }
 
 /**
  * Files of some MiB, each a chunk of its own at the least chunk size, so that chunks are short; a few larger ones whose
  * chunks are parts; small ones that are packed. Most bytes are holes.
  */
-function makeLongTree(folder: string, campaign: Campaign, bytes: number, smallFiles: number): void {
+export function makeLongTree(folder: string, campaign: Campaign, bytes: number, smallFiles: number): void {
   makeMixedTree(folder, { seed: campaign.seed, smallFiles, middleFiles: 10, largeFilesBytes: [] })
   const larges = Math.max(1, Math.floor((bytes * 0.3) / largeBytes))
   for (let index = 0; index < larges; index += 1) {
@@ -60,10 +70,10 @@ export async function withCluster(
     return
   }
   const place = mkdtempSync(join(campaign.folder, 'world-'))
-  const [source, target] = [join(place, 'source'), join(place, 'target')]
+  const target = join(place, 'target')
   mkdirSync(target, { recursive: true })
-  const { bytes, smallFiles = 500, ...given } = options
-  makeLongTree(source, campaign, bytes, smallFiles)
+  const { bytes, smallFiles = 500, source = join(place, 'source'), ...given } = options
+  if (options.source === undefined) makeLongTree(source, campaign, bytes, smallFiles)
   const cluster = await startServeCluster({
     counts: { coordinator: 1, worker: 3, verifier: 1 },
     target: [`location = ${JSON.stringify(target)}`],
@@ -73,11 +83,15 @@ export async function withCluster(
   })
   const watch = await watchCluster(cluster.kafka.brokers, cluster.topicPrefix)
   const entries = foundEntries(source).size
+  const compareHere = async (): Promise<Comparison> => {
+    const differences = compareFolders(source, target)
+    return { differences, figures: `${entries} entries` }
+  }
   campaign.note(
     `${entries} entries, ${(bytes / MiB).toFixed(0)} MiB; ${cluster.members.map(({ name }) => name).join(' ')}`,
   )
   try {
-    await body({ campaign, cluster, watch, source, target, entries })
+    await body({ campaign, cluster, watch, source, target, entries, compare: options.compare ?? compareHere })
   } finally {
     await cluster.stop()
   }
@@ -139,16 +153,16 @@ export function ownEnds({ cluster }: ClusterWorld): readonly string[] {
 
 /** What must be true at the end, whatever happened: waits for the job, then looks at target, log and state. */
 export async function promiseEnd(world: ClusterWorld, job: string, timeout: string): Promise<RunObject> {
-  const { campaign, cluster, watch, source, target, entries } = world
+  const { campaign, cluster, watch, entries } = world
   const run = await cluster.wait(job, timeout)
   campaign.promise(`${job}: ends verified, no chunk is lost`, {
     holds: run.exit_code === 0 && run.items.listed === entries && run.items.pending === 0,
     figures: `exit ${run.exit_code}, ${JSON.stringify(run.items)} of ${entries}, source bytes read ${run.source_bytes_read}, written ${run.target_bytes_written}, listed ${run.bytes.listed}; findings ${JSON.stringify(run.findings)}`,
   })
-  const differences = compareFolders(source, target)
-  campaign.promise(`${job}: diff and find see source and target equal`, {
+  const { differences, figures } = await world.compare()
+  campaign.promise(`${job}: others find source and target equal`, {
     holds: differences.length === 0,
-    figures: `${entries} entries, ${differences.length} differences ${differences.slice(0, 5).join('; ')}`,
+    figures: `${figures}, ${differences.length} differences ${differences.slice(0, 5).join('; ')}`,
   })
   await watch.caughtUp()
   const again = leasedAfterProof(watch.seen)
