@@ -98,19 +98,18 @@ const refused: readonly (readonly [string, string, string, string])[] = [
   ['a storage class on a folder', withText('"storage_class":"STANDARD_IA"'), 'OPTIONS_CONFLICT', '/storage_class'],
 ]
 
-for (const [what, text, code, pointer] of refused) {
-  test(`${what} is refused with 400 ${code}`, async () => {
-    const answer = await postText(text)
-    assert.equal(answer.status, 400, answer.text)
-    assert.equal(answer.body.code, code)
-    assert.match(answer.headers.get('content-type') ?? '', /^application\/problem\+json/)
-    if (pointer !== '')
-      assert.ok(
-        answer.body.errors.some((one: { pointer: string }) => one.pointer === pointer),
-        answer.text,
-      )
-  })
-}
+test('what says too much, too little or two things is refused with 400, its code and its pointer', async (t) => {
+  for (const [what, text, code, pointer] of refused) {
+    await t.test(what, async () => {
+      const answer = await postText(text)
+      assert.equal(answer.status, 400, answer.text)
+      assert.equal(answer.body.code, code)
+      assert.match(answer.headers.get('content-type') ?? '', /^application\/problem\+json/)
+      const pointers = (answer.body.errors ?? []).map((one: { pointer: string }) => one.pointer)
+      if (pointer !== '') assert.ok(pointers.includes(pointer), answer.text)
+    })
+  }
+})
 
 const places: readonly (readonly [string, string])[] = [
   ['/etc', 'LOCATION_INVALID'],
@@ -135,18 +134,20 @@ const places: readonly (readonly [string, string])[] = [
   ['@disk/way-out/ssh', 'LOCATION_ESCAPES'],
 ]
 
-for (const [place, code] of places) {
-  test(`the location ${JSON.stringify(place).slice(0, 60)} is refused with ${code}, as source and as target`, async () => {
-    for (const body of [
-      { ...good, source_path: place },
-      { ...good, target_path: place },
-    ]) {
-      const answer = await post(body)
-      assert.equal(answer.status, 400, answer.text)
-      assert.equal(answer.body.code, code)
-    }
-  })
-}
+test('a place that is not below a connection is refused, as source and as target', async (t) => {
+  for (const [place, code] of places) {
+    await t.test(JSON.stringify(place).slice(0, 60), async () => {
+      for (const body of [
+        { ...good, source_path: place },
+        { ...good, target_path: place },
+      ]) {
+        const answer = await post(body)
+        assert.equal(answer.status, 400, answer.text)
+        assert.equal(answer.body.code, code)
+      }
+    })
+  }
+})
 
 test('source and target within each other are refused', async () => {
   for (const target_path of ['@disk/inside', '@disk/inside/below', '@disk']) {
