@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { makeTopics } from '#test/libs/log/kafka/kafka-fixture'
@@ -100,6 +100,8 @@ withKafka(() => {
     try {
       const waited = await run('jobs', 'wait', String(job), '--timeout', '25s')
       assert.equal(waited.code, 0, waited.notices + readFileSync(join(place.folder, 'serve.log'), 'utf8'))
+      const [instance = ''] = readdirSync(join(place.folder, 'state/waybill/serve'))
+      assert.ok(existsSync(join(place.folder, 'state/waybill/serve', instance, 'alive')))
       assert.match(waited.notices, /^VERIFIED\. [\s\S]* next {10}waybill report show /m)
       assert.deepEqual(readdirSync(join(place.folder, 'to/copy/inner')).length, 20)
       const list = objectOf(await run('jobs', 'list', '--json'))['jobs'] as Record<string, unknown>[]
