@@ -25,7 +25,7 @@ export interface SeenEvent {
   readonly epoch: number
   /** `JOB/CHUNK`; empty for what speaks of no chunk. */
   readonly chunk: string
-  /** Outcome or code, where the event has one. */
+  /** Code of an event that has one; kind of a page. */
   readonly code: string
 }
 
@@ -72,7 +72,7 @@ function summaryOf({ record, event, kind }: FoldedRecord, atMs: number): SeenEve
     claim: text(event, 'claim'),
     epoch: typeof epoch === 'number' ? epoch : 0,
     chunk: chunk === '' ? '' : `${event.job}/${chunk}`,
-    code: text(event, 'code'),
+    code: event.type === 'ItemsListed' ? event.kind : text(event, 'code'),
   }
 }
 

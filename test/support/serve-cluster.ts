@@ -46,6 +46,8 @@ export interface ServeClusterOptions {
   /** Further sections of the configuration. */
   readonly sections?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  /** What one member sees beside it. */
+  readonly environmentOf?: (name: string) => Readonly<Record<string, string>>
   readonly kafka?: KafkaCluster
   readonly partitions?: { readonly jobs: number; readonly chunks: number }
   /** Where a member keeps its store; default: below the folder. */
@@ -113,7 +115,8 @@ class Member implements ServeMember {
     const { folder, environment = {} } = this.#options
     const words = ['serve', '--config', this.#configFile, '--roles', this.role, '--instance', this.name]
     const places = ['--state-dir', this.stateFolder, '--log-file', this.logFile]
-    const running = startWaybill([...words, ...places], { home: folder, environment })
+    const own = this.#options.environmentOf?.(this.name) ?? {}
+    const running = startWaybill([...words, ...places], { home: folder, environment: { ...environment, ...own } })
     this.#running = running
     running.ended.then(
       (end) => this.#ended(running, end),
