@@ -49,8 +49,11 @@ async function hangRead(campaign: Campaign): Promise<void> {
       if (first === undefined) throw new Error('no worker said that a call did not return')
       const toldMs = performance.now()
       const from = watch.seen.length
-      const leased = watch.seen.findLast(
-        ({ type, claim }) => type === 'ChunkLeased' && instanceOf(claim) === first.name,
+      // Of its leases that are open the oldest is the one that hangs.
+      const open = new Set(watch.leasesOf(first.name).map(({ chunk }) => chunk))
+      const leased = watch.seen.find(
+        ({ type, verdict, chunk, claim }) =>
+          type === 'ChunkLeased' && verdict === 'folded' && open.has(chunk) && instanceOf(claim) === first.name,
       )
       const taken = await watch.until(
         ({ type, verdict, topic, claim }) =>
@@ -64,7 +67,7 @@ async function hangRead(campaign: Campaign): Promise<void> {
       )
       campaign.promise('a read that hangs is given up after 25 s, the process ends, and its chunks go to others', {
         holds: taken !== null && JSON.parse(first.line).code === 'SOURCE_STALLED',
-        figures: `${first.name}: its last lease ${((leased === undefined ? 0 : toldMs - leased.atMs) / 1000).toFixed(1)} s before it gave up (25 s and 5 s for the call to return); ${transfers.length} chunks moved meanwhile; claimed anew ${taken === null ? 'never' : `${((taken.atMs - toldMs) / 1000).toFixed(1)} s after that by ${instanceOf(taken.claim)}`}; own ends ${
+        figures: `${first.name}: the lease stood ${((leased === undefined ? 0 : toldMs - leased.atMs) / 1000).toFixed(1)} s when it gave up (25 s and 5 s for the call to return); ${transfers.length} chunks moved meanwhile; claimed anew ${taken === null ? 'never' : `${((taken.atMs - toldMs) / 1000).toFixed(1)} s after that by ${instanceOf(taken.claim)}`}; own ends ${
           ownEnds(world)
             .map((end) => end.slice(0, 60))
             .join(' | ') || 'none'
@@ -107,7 +110,18 @@ async function fillDisks(campaign: Campaign): Promise<void> {
       await cluster.submit('disk', ['--chunk-size', '5MiB'])
       await watch.until(({ type }) => type === 'ChunkTransferred', { from: 0, msMax: waitMsMax })
       for (const name of names) fillDisk(join(disks, name, 'filler'))
-      await sleep(campaign.isQuick ? 20_000 : 45_000)
+      const from = watch.seen.length
+      await sleep(10_000)
+      campaign.note(
+        `${watch.seen.length - from} events in 10 s with full disks: a store has room set aside for its log`,
+      )
+      // Whoever starts on a full disk has nothing set aside.
+      for (const name of names) await cluster.member(name).kill()
+      for (const name of names) {
+        fillDisk(join(disks, name, 'filler'))
+        cluster.member(name).start()
+      }
+      await sleep(campaign.isQuick ? 30_000 : 60_000)
       const ends = cluster.members.map(({ name, ends: own }) => `${name} ${own.length}`).join(', ')
       const codes = new Set(
         names.flatMap((name) =>
