@@ -71,13 +71,21 @@ function limitReason(jobs: readonly JobLimit[]): string {
   return first?.isOfTimetable === true ? 'limit of the job, by its timetable' : 'limit of the job'
 }
 
+/** What a source can deliver, beside what its jobs declare. */
+export interface KnownPeak {
+  readonly bytesPerSecond: number
+  /** Found by reading, a lower bound: it counts where nothing is declared. False: declared in the configuration. */
+  readonly isMeasured: boolean
+}
+
 /**
  * The hard cap of a source: the least of a tenth of its peak and the sum of its jobs' limits. Of several declared peaks the
  * lowest counts; a measured one counts where none is declared.
  */
-export function sourceCap(jobs: readonly JobLimit[], measuredPeakBytesPerSecond: number | null): RateCap {
-  const declared = lowest(jobs.map(({ peakBytesPerSecond }) => peakBytesPerSecond))
-  const peak = declared ?? measuredPeakBytesPerSecond
+export function sourceCap(jobs: readonly JobLimit[], known: KnownPeak | null): RateCap {
+  const configured = known?.isMeasured === false ? known.bytesPerSecond : null
+  const declared = lowest([configured, ...jobs.map(({ peakBytesPerSecond }) => peakBytesPerSecond)])
+  const peak = declared ?? known?.bytesPerSecond ?? null
   const tenth = peak === null ? null : Math.floor(peak * peakShare)
   const limits = jobs.map(({ bytesPerSecond }) => bytesPerSecond)
   const sum = limits.includes(null) ? null : limits.reduce<number>((total, limit) => total + (limit ?? 0), 0)

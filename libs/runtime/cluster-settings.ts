@@ -1,6 +1,6 @@
 // What a `waybill serve` process is configured with; services/cli reads it from the configuration file.
 import type { ConnectionOptions } from 'node:tls'
-import type { Place, S3Access } from './adapters.ts'
+import type { Place, S3Access, SignalSettings } from './adapters.ts'
 import type { ApiSettings } from './api-settings.ts'
 
 export type RoleName = 'coordinator' | 'worker' | 'verifier' | 'api'
@@ -43,6 +43,15 @@ export interface ConnectionSettings {
   readonly profile: string | null
   /** Profile of the verifier's own credentials; null: the same. */
   readonly verifyProfile: string | null
+  /** How it is protected as a source; absent: by limits of jobs and the latency of reads. */
+  readonly protection?: ProtectionSettings
+}
+
+export interface ProtectionSettings {
+  /** What it can deliver; a tenth of that is a hard limit. null: not declared. */
+  readonly peakBytesPerSecond: number | null
+  /** Signals of its load, asked by coordinators. */
+  readonly signals: readonly SignalSettings[]
 }
 
 export interface ClusterSettings {

@@ -16,6 +16,7 @@ import type {
 } from '#libs/runtime/cluster-settings'
 import type { CommandInput } from './command.ts'
 import { type ConnectionValues, roleNames, type SectionValues } from './config-sections.ts'
+import { protectionOfConnection } from './connection-protection.ts'
 import { chunksDefault, requestsDefault } from './connections.ts'
 import { type Location, parseLocation } from './locations.ts'
 
@@ -133,11 +134,14 @@ const ofS3 = ['endpoint', 'region', 'path_style', 'profile', 'verify_profile'] a
 
 function connectionOf(input: ClusterInput, name: string, values: ConnectionValues): ConnectionSettings {
   const location = placeOf(input, name, values.location ?? '')
+  const protection = protectionOfConnection(name, values, location.kind === 'files')
+  if (!protection.ok) throw invalid(input, `[connections.${name}]: ${protection.problem}`)
+  const guard = protection.value === null ? {} : { protection: protection.value }
   const { aws } = input.environment
   if (location.kind === 'files') {
     const stray = ofS3.find((key) => values[key] !== null)
     if (stray !== undefined) throw invalid(input, `[connections.${name}]: ${stray} speaks of S3, and this is a folder`)
-    return { name, place: location, profile: null, verifyProfile: null }
+    return { name, place: location, profile: null, verifyProfile: null, ...guard }
   }
   const endpoint = values.endpoint ?? aws.endpoint
   const { bucket, prefix } = location
@@ -148,6 +152,7 @@ function connectionOf(input: ClusterInput, name: string, values: ConnectionValue
     place: { kind: 's3', bucket, prefix, endpoint, region: values.region ?? aws.region, isPathStyle },
     profile: values.profile ?? aws.profile,
     verifyProfile: values.verify_profile,
+    ...guard,
   }
 }
 

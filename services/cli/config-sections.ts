@@ -10,6 +10,7 @@ import {
   endpoint,
   flag,
   instanceName,
+  positive,
   rate,
   sizeWithin,
   text,
@@ -143,6 +144,18 @@ export const connectionTable = {
   path_style: optional(flag, { help: 'bucket in the path, not in the host name; always so with an endpoint' }),
   profile: optional(text('PROFILE'), { help: 'profile of the AWS configuration' }),
   verify_profile: optional(text('PROFILE'), { help: 'credentials of its own for reading back' }),
+  source_peak: one(rate, null, {
+    help: 'what it can deliver as a source; 10 % of it is a hard limit for all jobs together',
+  }),
+  source_signals: list(choice(['pressure', 'disk']), {
+    help: 'signals of its load, of the machine of the coordinator: storage pressure, how busy its disk is',
+  }),
+  signal_command: list(text('WORD'), { help: 'program and arguments that print how loaded it is, a number or JSON' }),
+  signal_url: optional(endpoint, { help: 'address that answers how loaded it is, or of a Prometheus server' }),
+  signal_query: optional(text('PROMQL'), { help: 'query for the Prometheus server at signal_url' }),
+  signal_token_file: optional(text('FILE'), { help: 'bearer token for signal_url', isPath: true }),
+  signal_ca_file: optional(text('FILE'), { help: 'certificates to trust for signal_url, as PEM', isPath: true }),
+  signal_threshold: optional(positive, { help: 'above this the rate is halved; of signal_command and signal_url' }),
 } as const
 
 export type SectionName = keyof typeof sectionTable

@@ -108,6 +108,18 @@ export const throughput: ValueType<Throughput> = {
   show: ({ bytesPerSecond, timetable }) => timetable ?? formatRateExact(bytesPerSecond),
 }
 
+/** A number above 0, with at most nine digits on either side of the point. */
+export const positive: ValueType<number> = {
+  placeholder: 'NUMBER',
+  words: [],
+  completion: 'nothing',
+  parse: (value) => {
+    const found = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(value) ? Number(value) : 0
+    return found > 0 ? parsed(found) : refused(`"${value}" is not a number above 0`)
+  },
+  show: String,
+}
+
 /** A size within bounds, both included. */
 export function sizeWithin(minimum: number, maximum: number): ValueType<number> {
   return {

@@ -3,7 +3,15 @@
 
 import { keyOf, reportPrefixOf } from '#libs/domain/keys'
 import { partitionOfName } from '#libs/domain/placement'
-import { grantLifeMs, isReading, type JobLimit, jobLimitOf, rateSourceOf, sourceCap } from '#libs/domain/rate'
+import {
+  grantLifeMs,
+  isReading,
+  type JobLimit,
+  jobLimitOf,
+  type KnownPeak,
+  rateSourceOf,
+  sourceCap,
+} from '#libs/domain/rate'
 import {
   type ControlRules,
   type ControlState,
@@ -38,11 +46,11 @@ export type GrantTask =
 export interface SourceKnowledge {
   /** Levels of the configured signals of a source, as they stand; empty where none is configured. */
   levels(source: string): readonly SignalLevel[]
-  /** Measured lower bound of what the source can deliver, in bytes a second; null: not measured. */
-  measuredPeak(source: string): number | null
+  /** What the source can deliver; null: neither measured nor configured. */
+  peak(source: string): KnownPeak | null
 }
 
-const nothingKnown: SourceKnowledge = { levels: () => [], measuredPeak: () => null }
+const nothingKnown: SourceKnowledge = { levels: () => [], peak: () => null }
 
 export interface GranterOptions {
   readonly projection: Projection
@@ -220,7 +228,7 @@ class GrantDesk {
       return { reads, msP50: readMsP50, msP95: readMsP95 }
     })
     const input = {
-      cap: sourceCap(limits, knowledge.measuredPeak(source)),
+      cap: sourceCap(limits, knowledge.peak(source)),
       nowMs: clock.monotonic(),
       latency: mergeLatencies(latencies),
       levels: knowledge.levels(source),

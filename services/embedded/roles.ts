@@ -100,6 +100,7 @@ function protectSource({ options, context, claims }: RolePlaces): readonly Promi
   // One job, one source: whatever it is called, the signals are its own.
   const only = 'source'
   const signals = new Map([[only, protection?.signals ?? []]])
+  const measured = protection?.measuredPeakBytesPerSecond ?? null
   const watch = watchSignals({ signals, clock, logger: logger.child({ role: 'granter' }) })
   const granter = createGranter({
     projection,
@@ -110,7 +111,7 @@ function protectSource({ options, context, claims }: RolePlaces): readonly Promi
     rules: protection?.rules,
     knowledge: {
       levels: () => watch.levels(only),
-      measuredPeak: () => protection?.measuredPeakBytesPerSecond ?? null,
+      peak: () => (measured === null ? null : { bytesPerSecond: measured, isMeasured: true }),
     },
   })
   const granting = runRole(granter, context)

@@ -13,6 +13,7 @@ import type { Source } from '#libs/source/source'
 import type { StateStore } from '#libs/store/state-store'
 import type { Target } from '#libs/target/target'
 import type { JobRequest } from '#schemas/records'
+import type { SourceKnowledge } from '../coordinator/granting.ts'
 
 /** Source and targets of a job, as this process reaches them. */
 export interface JobEnds {
@@ -33,6 +34,8 @@ export interface ServeOptions {
   /** Code why a request cannot be accepted; null: it can. */
   readonly refusalOf: (request: JobRequest) => string | null
   readonly signingKey: SigningKey | null
+  /** What is configured of sources; absent: limits of jobs and the latency of reads protect them. */
+  readonly knowledge?: SourceKnowledge
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

@@ -20,6 +20,7 @@ import type { Logger } from '#libs/runtime/logger'
 import type { StateStore } from '#libs/store/state-store'
 import { openEnds, refusalOf } from './places.ts'
 import { runServe } from './serve.ts'
+import { configuredSources } from './source-knowledge.ts'
 
 export interface ProcessOptions {
   readonly settings: ClusterSettings
@@ -74,14 +75,18 @@ async function openStore({ settings, logger }: ProcessOptions): Promise<StateSto
 
 async function runOnce(options: ProcessOptions): Promise<void> {
   const { settings, clock, logger } = options
+  const sources = configuredSources({ settings, clock, logger })
   const signingKey = settings.signingKeyFile === null ? null : await loadSigningKey(settings.signingKeyFile)
   const log = await openLog(options)
   try {
     const counts = await log.partitionCounts()
     const store = await openStore(options)
     try {
+      const asking = new AbortController()
+      const asked = sources.run(asking.signal)
       await runServe({
         ...options,
+        knowledge: sources.knowledge,
         log,
         store,
         join: (group) => {
@@ -91,7 +96,8 @@ async function runOnce(options: ProcessOptions): Promise<void> {
         openEnds: (job, request) => openEnds(options, job, request),
         refusalOf: (request) => refusalOf(request, settings.connections),
         signingKey,
-      })
+      }).finally(() => asking.abort())
+      await asked
     } finally {
       await store.close()
     }

@@ -118,13 +118,13 @@ class ServingProcess {
 
   #granters(): readonly WantedRole[] {
     const { coordinator } = this.#shares
-    const { projection, clock, counts } = this.#parts
+    const { projection, clock, counts, knowledge } = this.#parts
     return (coordinator?.claimsOf('rates') ?? []).flatMap((rates) => {
       const jobs = this.#claimAt('jobs', rates.partition)
       if (jobs === null) return []
       const run = (signal: AbortSignal): Promise<void> =>
         runRole(
-          createGranter({ projection, clock, jobs, rates, partitionCount: counts.rates }),
+          createGranter({ projection, clock, jobs, rates, partitionCount: counts.rates, knowledge }),
           roleContext(this.#parts, signal),
         )
       return [{ key: `granter/${rates.claim}/${jobs.claim}`, job: '', run }]

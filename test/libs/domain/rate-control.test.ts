@@ -37,7 +37,9 @@ test('the cap is the least of a tenth of the lowest peak and the sum of the limi
   assert.deepEqual(sourceCap([one, two], null), { bytesPerSecond: 60 * MB, reason: '10 % of the peak of the source' })
   assert.deepEqual(sourceCap([one, one], null).bytesPerSecond, 60 * MB)
   assert.deepEqual(sourceCap([one, open], null).bytesPerSecond, null)
-  assert.match(sourceCap([one, open], 500 * MB).reason, /measured lower bound/)
+  assert.match(sourceCap([one, open], { bytesPerSecond: 500 * MB, isMeasured: true }).reason, /measured lower bound/)
+  assert.equal(sourceCap([open], { bytesPerSecond: 500 * MB, isMeasured: false }).bytesPerSecond, 50 * MB)
+  assert.equal(sourceCap([two], { bytesPerSecond: 100 * MB, isMeasured: false }).bytesPerSecond, 10 * MB)
   const timed = {
     throughputBytesPerSecond: 7,
     throughputTimetable: '1MB/s Mon closed UTC',

@@ -77,6 +77,47 @@ profile = "writer"
 verify_profile = "reader"
 `
 
+const protectedFile = (...lines: readonly string[]): string =>
+  ['[kafka]', 'brokers = ["k:9092"]', '[connections.nas]', 'location = "/mnt/nas"', ...lines].join('\n')
+
+test('a connection may say how it is protected as a source', async () => {
+  writeFileSync(join(folder, 'token'), 'planted')
+  const peak = await settingsOf(protectedFile('source_peak = "2GB/s"', 'source_signals = ["disk", "pressure"]'))
+  assert.deepEqual(peak.connections.get('nas')?.protection, {
+    peakBytesPerSecond: 2_000_000_000,
+    signals: [
+      { kind: 'disk', threshold: null },
+      { kind: 'pressure', threshold: null },
+    ],
+  })
+  const command = protectedFile('signal_command = ["/usr/local/bin/load", "--short"]', 'signal_threshold = "0.7"')
+  const words = ['/usr/local/bin/load', '--short']
+  assert.deepEqual((await settingsOf(command)).connections.get('nas')?.protection?.signals, [
+    { kind: 'command', name: 'nas-command', threshold: 0.7, words, timeoutMs: 2_500 },
+  ])
+  const asked = [
+    'signal_url = "https://prometheus:9090/base"',
+    'signal_query = "rate(x[1m])"',
+    'signal_threshold = "80"',
+  ]
+  const url = protectedFile(...asked, 'signal_token_file = "token"')
+  const [signal] = (await settingsOf(url)).connections.get('nas')?.protection?.signals ?? []
+  assert.equal(signal?.kind === 'http' && signal.tokenFile, join(folder, 'token'))
+})
+
+test('keys of a source that contradict each other are refused', async () => {
+  const refusals = [
+    [['signal_command = ["x"]'], 'signal_threshold goes with signal_command or signal_url'],
+    [['signal_threshold = "1"'], 'signal_threshold goes with signal_command or signal_url'],
+    [['signal_command = ["x"]', 'signal_url = "http://x"', 'signal_threshold = "1"'], 'give one of them'],
+    [['signal_query = "x"'], 'signal_query goes with signal_url'],
+  ] as const
+  for (const [lines, why] of refusals) {
+    const problem = await settingsOf(protectedFile(...lines)).then(() => 'nothing', problemOf)
+    assert.ok(problem.includes(why), problem)
+  }
+})
+
 test('every section of the file reaches the settings of a process', async () => {
   for (const name of ['ca.pem', 'client.pem', 'client.key']) writeFileSync(join(folder, name), `text of ${name}`)
   writeFileSync(join(folder, 'password'), 'from a file\n')
