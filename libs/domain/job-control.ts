@@ -25,9 +25,14 @@ export function totalsOf(tally: TallyRow): Totals {
   return Object.fromEntries(outcomes.map((outcome) => [outcome, counts[outcome]])) as Totals
 }
 
-/** A pass ended and no other one was opened. */
-export function isAtRest(job: Pick<JobRow, 'pass' | 'passesCompleted'>): boolean {
+/** The newest pass came to its end. */
+export function hasEnded(job: Pick<JobRow, 'pass' | 'passesCompleted'>): boolean {
   return job.pass > 0 && job.passesCompleted === job.pass
+}
+
+/** The newest pass came to its end, and no further one is asked for. */
+export function isAtRest(job: Pick<JobRow, 'pass' | 'passesCompleted' | 'passAsked'>): boolean {
+  return hasEnded(job) && job.passAsked <= job.pass
 }
 
 function hasSelection({ request }: JobRow): boolean {
@@ -41,7 +46,7 @@ function hasSelection({ request }: JobRow): boolean {
 export function verdictOf(job: JobRow, tally: TallyRow): ReturnType<typeof verdictOfPass> {
   const ended = job.isLastPassCancelled ? 'cancelled' : 'completed'
   const going = job.control === 'running' ? 'running' : job.control === 'cancelled' ? 'cancelled' : 'stopped'
-  const state = isAtRest(job) ? ended : going
+  const state = hasEnded(job) ? ended : going
   return verdictOfPass({ state, totals: totalsOf(tally), listed: tally.listed, hasSelection: hasSelection(job) })
 }
 
@@ -49,6 +54,8 @@ export function verdictOf(job: JobRow, tally: TallyRow): ReturnType<typeof verdi
 export function statusOf(job: JobRow | undefined, tally: TallyRow): JobStatus {
   if (job === undefined) return 'pending'
   if (isAtRest(job)) return verdictOf(job, tally).status === 'pass' ? 'complete' : 'failed'
+  // Asked for a further pass, and no coordinator has opened it yet; a cancelled pass is over then, too.
+  if (hasEnded(job)) return job.control === 'paused' ? 'paused' : 'running'
   switch (job.control) {
     case 'paused':
       return 'paused'
@@ -71,6 +78,7 @@ export function refusalOf(command: JobCommand, status: JobStatus, job: JobRow): 
 
 /** Why a job is not as it should be, in words; null: it is. */
 export function failureReasonOf(job: JobRow, tally: TallyRow): string | null {
+  if (hasEnded(job) && !isAtRest(job)) return null
   if (job.control === 'cancelled' || (isAtRest(job) && job.isLastPassCancelled)) {
     return `cancelled by ${job.controlActor}: ${job.controlReason}`
   }

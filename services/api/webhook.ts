@@ -4,7 +4,7 @@
 import { createHmac } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import { request } from 'undici'
-import { isAtRest, verdictOf } from '#libs/domain/job-control'
+import { hasEnded, verdictOf } from '#libs/domain/job-control'
 import { keyOf } from '#libs/domain/keys'
 import { emptyTally } from '#libs/domain/rows'
 import type { Projection } from '#libs/projection/projection'
@@ -67,7 +67,7 @@ async function endedJobs({ rows }: Projection): Promise<readonly Ended[]> {
   let after: string | undefined
   for (;;) {
     const found = await rows.slice('job', 'job/', rowsAtOnce, after)
-    for (const { key, row } of found) if (isAtRest(row)) ended.push({ job: key.slice('job/'.length), row })
+    for (const { key, row } of found) if (hasEnded(row)) ended.push({ job: key.slice('job/'.length), row })
     after = found.at(-1)?.key
     if (found.length < rowsAtOnce) return ended
   }

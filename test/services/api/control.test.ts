@@ -48,8 +48,8 @@ const table: Readonly<Record<Status, Readonly<Record<Command, Status | null>>>> 
   pending: { pause: 'paused', resume: null, cancel: 'failed', retry: null, throttle: 'pending' },
   running: { pause: 'paused', resume: null, cancel: 'failed', retry: null, throttle: 'running' },
   paused: { pause: null, resume: 'running', cancel: 'failed', retry: null, throttle: 'paused' },
-  complete: { pause: null, resume: null, cancel: null, retry: 'complete', throttle: 'complete' },
-  failed: { pause: null, resume: null, cancel: null, retry: 'failed', throttle: 'failed' },
+  complete: { pause: null, resume: null, cancel: null, retry: 'running', throttle: 'complete' },
+  failed: { pause: null, resume: null, cancel: null, retry: 'running', throttle: 'failed' },
 }
 
 for (const [status, cells] of Object.entries(table) as [Status, Record<Command, Status | null>][]) {
@@ -73,9 +73,10 @@ for (const [status, cells] of Object.entries(table) as [Status, Record<Command, 
   }
 }
 
-test('a retry asks for one further pass', async () => {
+test('a retry asks for one further pass, and is under way until that has ended', async () => {
   const job = await jobIn('failed')
   await post(job, 'retry')
+  assert.equal((await post(job, 'retry')).status, 409)
   assert.equal((await world.projection.rows.get(keyOf.job(job)))?.passAsked, 2)
 })
 
