@@ -1,6 +1,7 @@
 // The API as a role: answers from the rows of the projection, reads events from the log, appends commands. It decides
 // nothing and owns nothing: any number of processes can serve it, and each can be lost at any time.
-import { chmod, rm, unlink } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { codeOf, WaybillError } from '#libs/domain/errors'
 import type { Listening } from './authorisation.ts'
 import type { Handlers } from './calls.ts'
@@ -93,12 +94,13 @@ const isLoopback = (host: string): boolean =>
 
 interface Listen {
   readonly kind: Listening
-  readonly at: { readonly host: string; readonly port: number } | { readonly path: string }
+  /** null: nowhere. */
+  readonly at: { readonly host: string; readonly port: number } | null
 }
 
 /** Without tokens only the machine itself is served, whatever address was asked for; and that is said. */
 function listenOf({ listen, tokens, logger }: ApiOptions): Listen {
-  if ('socketPath' in listen) return { kind: 'socket', at: { path: listen.socketPath } }
+  if (listen === 'handed over') return { kind: 'socket', at: null }
   if (isLoopback(listen.host)) {
     if (tokens === null) logger.warn({}, 'api has no tokens: everyone on this machine may use it, and no one else')
     return { kind: 'loopback', at: listen }
@@ -108,16 +110,11 @@ function listenOf({ listen, tokens, logger }: ApiOptions): Listen {
   return { kind: 'loopback', at: { host: '127.0.0.1', port: listen.port } }
 }
 
-/** What an earlier process left behind; who holds the folder's lock is alone. */
-async function removeSocket(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-  })
-}
-
 export interface RunningApi {
-  /** `http://host:port`, or the path of the socket. */
+  /** `http://host:port`; empty where it does not listen itself. */
   readonly address: string
+  /** Answers on a connection that someone else accepted, paused. */
+  accept(connection: Socket): void
   /** Answers what is under way, ends streams and waits, closes all connections. */
   close(): Promise<void>
 }
@@ -148,15 +145,17 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     await rm(options.scratchFolder, { recursive: true, force: true })
   }
   try {
-    if ('path' in at) await removeSocket(at.path)
-    const address = await app.listen(at)
-    if ('path' in at) await chmod(at.path, 0o600)
-    const shown = 'path' in at ? at.path : address
-    options.logger.info({ address: shown }, 'api listens')
-    return { address: shown, close }
+    await app.ready()
+    const address = at === null ? '' : await app.listen(at)
+    if (at !== null) options.logger.info({ address }, 'api listens')
+    const accept = (connection: Socket): void => {
+      app.server.emit('connection', connection)
+      connection.resume()
+    }
+    return { address, accept, close }
   } catch (cause) {
     await close()
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
-    throw new WaybillError('API_NOT_STARTED', { reason, ...('path' in at ? { path: at.path } : { ...at }) }, { cause })
+    throw new WaybillError('API_NOT_STARTED', { reason, ...at }, { cause })
   }
 }

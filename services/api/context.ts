@@ -73,7 +73,10 @@ export interface ApiOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly connections: Connections
-  readonly listen: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  readonly listen:
+    | { readonly host: string; readonly port: number }
+    /** Connections of a socket that someone else listens on are handed over (RunningApi.accept). */
+    | 'handed over'
   /** null: none are configured; then the loopback address alone is served. A socket needs none. */
   readonly tokens: TokenBook | null
   /** What stands as actor of those who come over a socket, or over loopback without tokens. */

@@ -1,7 +1,9 @@
 // The API of one run, on a socket in the job's folder: a second terminal shows, pauses and throttles what runs here.
 import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { codeOf } from '#libs/domain/errors'
+import { keyOf } from '#libs/domain/keys'
 import type { EventLog } from '#libs/log/event-log'
 import type { EventWriter } from '#libs/log/event-writer'
 import type { Projection } from '#libs/projection/projection'
@@ -11,9 +13,11 @@ import type { SigningKey } from '#libs/report/keys'
 import type { Sink } from '#libs/report/output'
 import { writeReport } from '#libs/report/write'
 import type { Clock } from '#libs/runtime/clock'
-import { openSocketPlace } from '#libs/runtime/local-socket'
+import { listenLocally } from '#libs/runtime/local-socket'
 import type { Logger } from '#libs/runtime/logger'
+import { createOnce } from '#libs/runtime/once'
 import type { JobRow } from '#schemas/rows'
+import type { RunningApi } from '../api/api.ts'
 
 export interface LocalApiOptions {
   /** The job's folder. */
@@ -31,9 +35,6 @@ export interface LocalApiOptions {
   readonly hasOwnCredentials: boolean
 }
 
-/** Runs that are over sooner need none, and are not slowed down by loading it. */
-const startAfterMs = 500
-
 type Row = Pick<JobRow, 'pass' | 'isLastPassCancelled' | 'passesCompleted'>
 
 async function writeMaster(options: LocalApiOptions, job: string, row: Row, sink: Sink): Promise<void> {
@@ -44,11 +45,10 @@ async function writeMaster(options: LocalApiOptions, job: string, row: Row, sink
   await writeReport(sink, { facts, leaves: reportLeaves({ rows: projection.rows, log, job }, row), signingKey })
 }
 
-async function start(options: LocalApiOptions): Promise<() => Promise<void>> {
+async function startAnswering(options: LocalApiOptions): Promise<RunningApi> {
   const { startApi } = await import('../api/api.ts')
   const { folder, projection, writer, log, clock, logger, software } = options
-  const place = await openSocketPlace(folder)
-  const api = await startApi({
+  return startApi({
     projection,
     writer,
     log,
@@ -56,7 +56,7 @@ async function start(options: LocalApiOptions): Promise<() => Promise<void>> {
     clock,
     logger: logger.child({ role: 'api' }),
     connections: new Map(),
-    listen: { socketPath: place.path },
+    listen: 'handed over',
     tokens: null,
     localActor: options.actor,
     software,
@@ -64,35 +64,42 @@ async function start(options: LocalApiOptions): Promise<() => Promise<void>> {
     cursorKey: randomBytes(32),
     reports: {
       writeMaster: async (job, sink) => {
-        const row = await projection.rows.get(`job/${job}`)
-        if (row !== undefined) await writeMaster(options, job, row as Row, sink)
+        const row = await projection.rows.get(keyOf.job(job))
+        if (row !== undefined) await writeMaster(options, job, row, sink)
       },
     },
     scratchFolder: join(folder, 'scratch'),
     inflightBytes: null,
-  }).catch(async (error: unknown) => {
-    await place.close()
-    throw error
   })
-  return async () => {
-    await api.close()
-    await place.close()
-  }
 }
 
-/** Starts it in the background; a run goes on without it. Returns the way to end it. */
+/**
+ * Listens on the socket in the folder; a run goes on without it. What answers is loaded when somebody first asks, since
+ * few runs are asked and loading it costs half a second of processor time. Returns the way to end it.
+ */
 export function serveLocally(options: LocalApiOptions): () => Promise<void> {
-  const { clock, logger } = options
-  const stop = new AbortController()
-  const started = clock
-    .sleep(startAfterMs, stop.signal)
-    .then(() => start(options))
-    .catch((error: unknown) => {
-      if (!stop.signal.aborted) logger.warn({ code: codeOf(error), error }, 'no api for this run')
-      return null
-    })
+  const { logger } = options
+  const answering = createOnce(() => startAnswering(options))
+  const connections = new Set<Socket>()
+  const listening = listenLocally(options.folder, (connection) => {
+    connections.add(connection)
+    connection.once('close', () => connections.delete(connection))
+    answering.get().then(
+      (api) => api.accept(connection),
+      (error: unknown) => {
+        logger.warn({ code: codeOf(error), error }, 'no api for this run')
+        connection.destroy()
+      },
+    )
+  }).catch((error: unknown) => {
+    logger.warn({ code: codeOf(error), error }, 'no api for this run')
+    return null
+  })
   return async () => {
-    stop.abort()
-    await (await started)?.()
+    const place = await listening
+    await place?.close()
+    const api = await answering.made()?.catch(() => null)
+    await api?.close()
+    for (const connection of connections) connection.destroy()
   }
 }

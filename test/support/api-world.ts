@@ -1,6 +1,7 @@
 // The API over a memory log, served on a loopback port, and what a coordinator would append.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyOf } from '#libs/domain/keys'
@@ -37,6 +38,7 @@ export interface ApiAnswer {
 
 export interface ApiWorld {
   readonly address: string
+  handOver(connection: Socket): void
   readonly folder: string
   readonly log: EventLog
   readonly projection: Projection
@@ -149,6 +151,7 @@ export async function startApiWorld(options: ApiWorldOptions = {}): Promise<ApiW
   const append = (...drafts: readonly PlacedDraft[]): Promise<void> => appendAndFold(context, drafts, stop.signal)
   return {
     address: api.address,
+    handOver: (connection) => api.accept(connection),
     folder,
     log,
     projection,

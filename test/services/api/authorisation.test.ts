@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { listenLocally, socketName } from '#libs/runtime/local-socket'
 import { systemClock } from '#libs/runtime/system-clock'
 import { createToken, openTokenBook, readTokens, revokeToken } from '#libs/runtime/tokens'
 import { type Route, type RouteName, routeTable, type Scope, scopes } from '#schemas/api/routes'
@@ -184,11 +186,17 @@ test('without tokens a page of elsewhere that resolves to the loopback address i
 })
 
 test('over a socket no token is needed, and only its owner can open it', async () => {
-  const open = await startApiWorld({ listen: (below) => ({ socketPath: join(below, 'api.sock') }) })
+  const open = await startApiWorld({ listen: () => 'handed over' })
+  const connections: Socket[] = []
+  const place = await listenLocally(open.folder, (connection) => {
+    connections.push(connection)
+    open.handOver(connection)
+  })
+  const path = join(open.folder, socketName)
   try {
-    assert.equal((await stat(open.address)).mode & 0o777, 0o600)
+    assert.equal((await stat(path)).mode & 0o777, 0o600)
     const status = await new Promise<number>((resolve, reject) => {
-      const asked = request({ socketPath: open.address, path: '/migrations' }, (answer) => {
+      const asked = request({ socketPath: path, path: '/migrations' }, (answer) => {
         answer.resume()
         resolve(answer.statusCode ?? 0)
       })
@@ -197,7 +205,9 @@ test('over a socket no token is needed, and only its owner can open it', async (
     })
     assert.equal(status, 200)
   } finally {
+    await place.close()
+    for (const connection of connections) connection.destroy()
     await open.close()
   }
-  await assert.rejects(stat(open.address), /ENOENT/)
+  await assert.rejects(stat(path), /ENOENT/)
 })

@@ -17,9 +17,18 @@ before(() => {
   writeLargeFile(place, 'source/large.bin')
 })
 
+/** Waits until the process answers and so many passes were opened. */
+async function passesOpened(count: number): Promise<void> {
+  await until(() => Promise.resolve(existsSync(state('api.sock'))))
+  await until(async () => {
+    const { output } = await place.run('jobs', 'events', 'tides', '--types', 'PassOpened')
+    return output.split('\n').filter((line) => line.includes('PassOpened')).length >= count
+  })
+}
+
 test('a second terminal throttles, shows the events of, and pauses a migration that runs; then it goes on', async () => {
   const running = place.start(...migrate, '--throughput', '300kB/s')
-  await until(() => Promise.resolve(existsSync(state('api.sock'))))
+  await passesOpened(1)
   const throttled = objectOf(await place.run('jobs', 'throttle', 'tides', '500kB/s', '--json'))
   assert.equal(throttled['throughput_limit_gb_per_hour'], 1.8)
   const events = await place.run('jobs', 'events', 'tides', '--types', 'JobAccepted,LimitsChanged')
@@ -54,7 +63,7 @@ test('the socket of a process that was killed is in nobody’s way', async () =>
   writeFileSync(place.path('source/new.txt'), 'new\n')
   writeLargeFile(place, 'source/larger.bin')
   const running = place.start(...migrate, '--throughput', '300kB/s')
-  await until(() => Promise.resolve(existsSync(state('api.sock'))))
+  await passesOpened(2)
   running.signal('SIGKILL')
   await running.end
   assert.ok(existsSync(state('api.sock')))
