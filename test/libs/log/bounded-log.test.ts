@@ -30,7 +30,7 @@ async function timesOf(log: EventLog, bound: Partial<Bound>): Promise<{ times: r
   for await (const records of bounded.read(new Map(), new AbortController().signal)) {
     for (const { value } of records) times.push(timeOf(value ?? Buffer.alloc(0)))
   }
-  return { times: times.sort((a, b) => a - b), reached: Object.fromEntries([...bounded.reached()].sort()) }
+  return { times: times.sort((a, b) => a - b), reached: Object.fromEntries(bounded.reached()) }
 }
 
 test('a reading ends by itself where the log ended when it began', async () => {
