@@ -269,6 +269,10 @@ export type PoisonRow = TypeOf<typeof poisonRow>
 export const requestRow = record('RequestRow', { request: jobRequest, partition: int, position: long })
 export type RequestRow = TypeOf<typeof requestRow>
 
+/** A job that was asked for and refused; gone once a request of its name is accepted. Outside the state digest. */
+export const rejectedRow = record('RejectedRow', { code: string })
+export type RejectedRow = TypeOf<typeof rejectedRow>
+
 /** Outside the state digest, like all of the rates topic. */
 export const reportRow = record('ReportRow', {
   worker: string,
@@ -324,6 +328,7 @@ export const rowRecords = {
   verifiable: readyRow,
   poison: poisonRow,
   request: requestRow,
+  rejected: rejectedRow,
   report: reportRow,
   grant: grantRow,
   rate: rateRow,

@@ -92,7 +92,15 @@ function foldAccepted(rows: Rows, event: EventOf<'JobAccepted'>, at: RecordPlace
   rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
   const key = keyOf.job(event.job)
   if (rows.get(key) !== undefined) return known
+  if (rows.get(keyOf.rejected(event.job)) !== undefined) rows.set(keyOf.rejected(event.job), null)
   rows.set(key, newJob(event, at))
+  return folded
+}
+
+function foldRejected(rows: Rows, event: EventOf<'JobRejected'>): Verdict {
+  rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
+  // A further request for a known job was refused: the job itself goes on.
+  if (rows.get(keyOf.job(event.job)) === undefined) rows.set(keyOf.rejected(event.job), { code: event.code })
   return folded
 }
 
@@ -199,8 +207,7 @@ export function foldJobEvent(rows: Rows, event: JobEvent, at: RecordPlace): Verd
     case 'JobAccepted':
       return foldAccepted(rows, event, at)
     case 'JobRejected':
-      rows.set(keyOf.request(event.job, event.requestPartition, event.requestPosition), null)
-      return folded
+      return foldRejected(rows, event)
     case 'RateDecided': {
       const { source, bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals } = event
       const row = { bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals }

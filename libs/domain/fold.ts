@@ -11,7 +11,7 @@ import { folded, poison, stale, type Verdict } from './verdict.ts'
 type AnyKey = Key<RowKind>
 
 /** Kinds of rows that are no part of the state digest: the rates topic is not audit, requests may come from anyone. */
-export const undigestedKinds: ReadonlySet<RowKind> = new Set<RowKind>(['request', 'report', 'grant', 'rate'])
+export const undigestedKinds: ReadonlySet<RowKind> = new Set<RowKind>(['request', 'rejected', 'report', 'grant', 'rate'])
 
 const topicOf: Readonly<Record<WaybillEvent['type'], Topic | 'any'>> = {
   JobRequested: 'jobs',
@@ -145,6 +145,7 @@ export function keysOf(rows: Rows, event: WaybillEvent, topic: Topic, at: Record
       return [keyOf.partition('jobs', at.partition)]
     case 'JobAccepted':
     case 'JobRejected':
+      return [keyOf.partition('jobs', at.partition), keyOf.job(job), keyOf.rejected(job)]
     case 'TargetProbed':
     case 'PassOpened':
     case 'ListingEnded':

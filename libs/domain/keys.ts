@@ -121,6 +121,7 @@ export const keyOf = {
     `${poisonPrefixOf(job)}${topic}/${partitionOrder(partition)}/${padded(position, 16)}`,
   request: (job: string, partition: number, position: number): Key<'request'> =>
     `request/${job}/${partitionOrder(partition)}/${padded(position, 16)}`,
+  rejected: (job: string): Key<'rejected'> => `rejected/${job}`,
   report: (partition: number, worker: string): Key<'report'> => `report/${partitionOrder(partition)}/${worker}`,
   grant: (worker: string): Key<'grant'> => `grant/${worker}`,
   rate: (source: string): Key<'rate'> => `rate/${encodeURIComponent(source)}`,
@@ -172,6 +173,7 @@ export function jobOfRowKey(key: string): string {
     case 'sealable':
     case 'poison':
     case 'request':
+    case 'rejected':
       return first
     case 'leasable':
     case 'verifiable':

@@ -94,7 +94,9 @@ class PartitionOwnership implements Ownership {
     }
     for (const [partition, claims] of held) if (claims.length < this.#topics.length) held.delete(partition)
     this.#set(held)
-    return missing
+    // All topics of a number are claimed together: what one claim decided (grants that still live) ends with it.
+    const incomplete = new Set(missing.map(({ partition }) => partition))
+    return places.filter(({ partition }) => incomplete.has(partition))
   }
 
   #set(held: ReadonlyMap<number, readonly Claim[]>): void {

@@ -34,7 +34,9 @@ async function endOf(look: ClusterLook, job: string): Promise<End | null> {
   const row = await projection.rows.get(keyOf.job(job))
   if (row === undefined) {
     if ((await openRequests(look, job)).length > 0) return null
-    throw new WaybillError('JOB_UNKNOWN', { job, reason: 'nobody asked for it, or the request was refused' })
+    const rejected = await projection.rows.get(keyOf.rejected(job))
+    const reason = rejected === undefined ? 'nobody asked for it' : `the request was refused: ${rejected.code}`
+    throw new WaybillError('JOB_UNKNOWN', { job, reason })
   }
   if (row.control === 'paused') return 'paused'
   const isComplete = row.pass > 0 && row.passesCompleted === row.pass && row.passAsked <= row.pass

@@ -109,6 +109,8 @@ test('every error code ends a command with the exit code of its kind', () => {
     ITEM_UNKNOWN: 2,
     NODE_TOO_OLD: 2,
     REPORT_UNREADABLE: 2,
+    JOB_STATE: 2,
+    API_REFUSED: 2,
     JOB_HELD: 10,
     REPORT_INVALID: 11,
     NOTHING_MATCHED: 12,
