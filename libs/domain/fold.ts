@@ -11,7 +11,13 @@ import { folded, poison, stale, type Verdict } from './verdict.ts'
 type AnyKey = Key<RowKind>
 
 /** Kinds of rows that are no part of the state digest: the rates topic is not audit, requests may come from anyone. */
-export const undigestedKinds: ReadonlySet<RowKind> = new Set<RowKind>(['request', 'rejected', 'report', 'grant', 'rate'])
+export const undigestedKinds: ReadonlySet<RowKind> = new Set<RowKind>([
+  'request',
+  'rejected',
+  'report',
+  'grant',
+  'rate',
+])
 
 const topicOf: Readonly<Record<WaybillEvent['type'], Topic | 'any'>> = {
   JobRequested: 'jobs',
