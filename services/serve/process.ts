@@ -48,9 +48,13 @@ async function knownTopics(settings: ClusterSettings): Promise<TopicIds | undefi
 
 async function keepTopics(settings: ClusterSettings, { topicIds }: ClusterLog): Promise<void> {
   if (topicIds === null) return
-  await writeWholeFile(topicsFile(settings), async (sink) => {
-    await sink.write(Buffer.from(`${JSON.stringify(topicIds)}\n`))
-  })
+  try {
+    await writeWholeFile(topicsFile(settings), async (sink) => {
+      await sink.write(Buffer.from(`${JSON.stringify(topicIds)}\n`))
+    })
+  } catch (error) {
+    throw new WaybillError('STATE_NOT_WRITABLE', { file: topicsFile(settings) }, { cause: error })
+  }
 }
 
 async function openLog(options: ProcessOptions): Promise<ClusterLog> {
@@ -58,8 +62,15 @@ async function openLog(options: ProcessOptions): Promise<ClusterLog> {
   const topicIds = await knownTopics(settings)
   const known = topicIds === undefined ? {} : { topicIds }
   const log = await openClusterLog(settings, { clock, logger, signal, ...known })
-  await keepTopics(settings, log)
-  return log
+  try {
+    // Topics that are known are those of the log: it was opened with them.
+    if (topicIds === undefined) await keepTopics(settings, log)
+    return log
+  } catch (error) {
+    // Its connections would keep the process from ending.
+    await log.close()
+    throw error
+  }
 }
 
 async function openStore({ settings, logger }: ProcessOptions): Promise<StateStore> {
