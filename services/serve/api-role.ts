@@ -29,8 +29,11 @@ async function cursorKeyOf(stateFolder: string): Promise<Buffer> {
   return key
 }
 
-/** Listens until it is closed. Throws API_NOT_STARTED, CONFIG_INVALID. */
-export async function startApiRole(parts: ServeParts): Promise<{ close(): Promise<void> }> {
+/** Listens until it is closed. `inflightBytes`: payload held by the workers of this process; null: it has none. Throws API_NOT_STARTED, CONFIG_INVALID. */
+export async function startApiRole(
+  parts: ServeParts,
+  inflightBytes: (() => number) | null,
+): Promise<{ close(): Promise<void> }> {
   const { settings, projection, log, clock, logger, process } = parts
   const { startApi } = await import('../api/api.ts')
   const { host, port, tokensFile, webhook } = settings.api
@@ -55,7 +58,7 @@ export async function startApiRole(parts: ServeParts): Promise<{ close(): Promis
       },
     },
     scratchFolder: join(settings.stateFolder, 'scratch'),
-    inflightBytes: null,
+    inflightBytes,
     webhook: webhook === null ? null : { ...webhook, stateFile: join(settings.stateFolder, 'webhook.json') },
   })
   return api

@@ -10,7 +10,7 @@ import { runRole } from '#libs/runtime/role'
 import { createGranter } from '../coordinator/granting.ts'
 import { startApiRole } from './api-role.ts'
 import { createFence } from './fence.ts'
-import { createJobRoles, createSharedLimits, type JobRoles } from './job-roles.ts'
+import { createJobRoles, createSharedLimits, type JobRoles, type SharedLimits } from './job-roles.ts'
 import { createJobWatch, type LiveJob } from './jobs.ts'
 import { type Ownership, ownPartitions } from './ownership.ts'
 import { roleContext, type ServeOptions, type ServeParts } from './parts.ts'
@@ -35,7 +35,7 @@ class ServingProcess {
   readonly #parts: ServeParts
   readonly #shares: Shares
   readonly #fence: ReturnType<typeof createFence>
-  readonly #limits: ReturnType<typeof createSharedLimits>
+  readonly #limits: SharedLimits
   readonly #roles = new Map<string, JobRoles>()
   readonly #watch: ReturnType<typeof createJobWatch>
   readonly #desk: ReturnType<typeof createRoleDesk>
@@ -43,10 +43,10 @@ class ServingProcess {
   readonly #reported = new Map<string, number>()
   #nudge = new AbortController()
 
-  constructor(parts: ServeParts, shares: Shares) {
+  constructor(parts: ServeParts, shares: Shares, limits: SharedLimits) {
     this.#parts = parts
     this.#shares = shares
-    this.#limits = createSharedLimits(parts)
+    this.#limits = limits
     this.#fence = createFence(parts, () => this.#claims())
     this.#watch = createJobWatch(parts)
     const wake = (): void => this.#nudge.abort()
@@ -223,10 +223,12 @@ export async function runServe(options: ServeOptions): Promise<void> {
       worker: joined.worker && ownPartitions(parts, joined.worker, claimedTopics.worker),
       verifier: joined.verifier,
     }
+    const limits = createSharedLimits(parts)
     const owners = [shares.coordinator, shares.worker].filter((each) => each !== null)
-    const serving = new ServingProcess(parts, shares)
+    const serving = new ServingProcess(parts, shares, limits)
     running = [...owners.map((owner) => owner.run(working)), serving.run(working)]
-    if (settings.roles.includes('api')) api = await startApiRole(parts)
+    const inflightBytes = joined.worker === null ? null : (): number => limits.budget.inFlight
+    if (settings.roles.includes('api')) api = await startApiRole(parts, inflightBytes)
     await Promise.race([broken, ...memberships.map(({ failed }) => failed), Promise.all(running)])
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error
