@@ -1,7 +1,7 @@
 // What may be done to a job in which state: one table for the API, the command line and the simulation.
 import type { JobRow, TallyRow } from '#schemas/rows'
 import { outcomes, type Totals, verdictOfPass } from './report.ts'
-import { pendingOf } from './tally.ts'
+import { codesSince, pendingOf } from './tally.ts'
 
 /** The words of the API. A cancelled job is failed. */
 export type JobStatus = 'pending' | 'running' | 'paused' | 'complete' | 'failed'
@@ -89,6 +89,6 @@ export function failureReasonOf(job: JobRow, tally: TallyRow): string | null {
   }
   const problems = tally.failed.items + tally.mismatched.items + tally.missing.items + tally.changed.items
   if (problems === 0) return null
-  const [worst] = [...tally.codes].sort((a, b) => b.count - a.count)
+  const [worst] = [...codesSince(tally.codes, job.codesBefore)].sort((a, b) => b.count - a.count)
   return `${problems} items are not right so far${worst === undefined ? '' : `, most often ${worst.code}`}`
 }
