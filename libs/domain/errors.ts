@@ -166,7 +166,10 @@ export const errorCatalogue = {
     'never',
     'The job lists no item of this name. Names are relative to the source; the report shows how they are written.',
   ),
-  EVENT_POISON: entry('never', 'The log holds a record that does not decode or contradicts itself. The job stops.'),
+  EVENT_POISON: entry(
+    'never',
+    'The log holds a record that does not decode or contradicts itself, whoever wrote it. Its job stops.',
+  ),
   // api
   API_UNREACHABLE: entry('again', 'No process answers there. Check the address, and whether the process runs.'),
   API_DENIED: entry('never', 'The API refused the token. Set WAYBILL_TOKEN to a token of the needed scope.'),

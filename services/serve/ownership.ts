@@ -18,6 +18,11 @@ export interface Ownership {
 
 /** Looks at what stands at least this often. */
 const lookEveryMs = 1_000
+/**
+ * After the group was out of reach, what it assigns is not claimed for so long: its members come back one after the other,
+ * and the first would be given, and claim, what the others still hold.
+ */
+const settleMs = 5_000
 /** Before a partition that somebody else claimed is claimed again: at most this long. */
 const jitterMsMax = 1_000
 
@@ -35,6 +40,9 @@ class PartitionOwnership implements Ownership {
   readonly #listeners: (() => void)[] = []
   #held: ReadonlyMap<number, readonly Claim[]> = new Map()
   #claimed = 0
+  /** The group counted this process when last looked; null: it never did. */
+  #wasCurrent: boolean | null = null
+  #settledAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: ServeParts, membership: Membership, topics: readonly Topic[]) {
     this.#parts = parts
@@ -55,7 +63,8 @@ class PartitionOwnership implements Ownership {
     while (!signal.aborted) {
       const generation = this.#membership.generation()
       const missing = await this.#look()
-      if (missing.length > 0 && this.#membership.isCurrent()) {
+      const isSettled = this.#isSettled()
+      if (missing.length > 0 && isSettled) {
         if (isSecondTry) await this.#sleep(this.#parts.random() * jitterMsMax, signal)
         await this.#claim(missing, signal)
         isSecondTry = (await this.#look()).length > 0
@@ -70,6 +79,15 @@ class PartitionOwnership implements Ownership {
         })
         .finally(() => waiting.abort())
     }
+  }
+
+  /** The group counts this process, and has for a while if it did not before. */
+  #isSettled(): boolean {
+    const isCurrent = this.#membership.isCurrent()
+    const now = this.#parts.clock.monotonic()
+    if (isCurrent && this.#wasCurrent === false) this.#settledAt = now + settleMs
+    if (isCurrent || this.#wasCurrent !== null) this.#wasCurrent = isCurrent
+    return isCurrent && now >= this.#settledAt
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
