@@ -47,6 +47,9 @@ export const jobRow = record('JobRow', {
   codesBefore: list(noteCount),
   codesAtEnd: list(noteCount),
   probedForPass: int,
+  /** Of the last probe: an earlier one of the same writer comes too late. */
+  probedBy: string,
+  probeSequence: long,
   /** Last page of the open pass, once its listing ended. */
   lastPage: nullable(int),
   vanished: long,
@@ -308,6 +311,9 @@ export const rateRow = record('RateRow', {
   capBytesPerSecond: nullable(long),
   allowedBytesPerSecond: nullable(long),
   signals: list(rateSignal),
+  /** Of the decision: an earlier one of the same writer comes too late. */
+  writer: string,
+  sequence: long,
 })
 export type RateRow = TypeOf<typeof rateRow>
 

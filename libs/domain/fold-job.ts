@@ -77,6 +77,8 @@ function newJob(event: EventOf<'JobAccepted'>, at: RecordPlace): JobRow {
     codesBefore: [],
     codesAtEnd: [],
     probedForPass: 0,
+    probedBy: '',
+    probeSequence: 0,
     lastPage: null,
     vanished: 0,
     listingFindings: [],
@@ -160,6 +162,11 @@ function foldPassOpened(job: JobRow, event: EventOf<'PassOpened'>): JobRow {
   }
 }
 
+function foldProbe(job: JobRow, { writer, sequence, abilities, findings }: EventOf<'TargetProbed'>): JobRow {
+  if (writer === job.probedBy && sequence <= job.probeSequence) return job
+  return { ...job, abilities, findings, probedForPass: job.pass, probedBy: writer, probeSequence: sequence }
+}
+
 /** Facts of a job under the coordinator's claim; the same row when the event comes too late or too early. */
 function foldFact(
   job: JobRow,
@@ -168,7 +175,7 @@ function foldFact(
 ): JobRow {
   switch (event.type) {
     case 'TargetProbed':
-      return { ...job, abilities: event.abilities, findings: event.findings, probedForPass: job.pass }
+      return foldProbe(job, event)
     case 'PassOpened':
       return foldPassOpened(job, event)
     case 'ListingEnded':
@@ -210,8 +217,11 @@ export function foldJobEvent(rows: Rows, event: JobEvent, at: RecordPlace): Verd
       return foldRejected(rows, event)
     case 'RateDecided': {
       const { source, bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals } = event
-      const row = { bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals }
-      rows.set(keyOf.rate(source), row)
+      const { writer, sequence } = event
+      const before = rows.get(keyOf.rate(source))
+      if (before?.writer === writer && sequence <= before.sequence) return known
+      const said = { bytesPerSecond, reason, action, capBytesPerSecond, allowedBytesPerSecond, signals }
+      rows.set(keyOf.rate(source), { ...said, writer, sequence })
       return folded
     }
     case 'TargetProbed':

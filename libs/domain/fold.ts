@@ -148,7 +148,7 @@ export function keysOf(rows: Rows, event: WaybillEvent, topic: Topic, at: Record
     case 'LimitsChanged':
       return [keyOf.job(job)]
     case 'RateDecided':
-      return [keyOf.partition('jobs', at.partition)]
+      return [keyOf.partition('jobs', at.partition), keyOf.rate(event.source)]
     case 'JobAccepted':
     case 'JobRejected':
       return [keyOf.partition('jobs', at.partition), keyOf.job(job), keyOf.rejected(job)]

@@ -97,8 +97,15 @@ export interface RateDecision {
   readonly signals: readonly RateSignal[]
 }
 
+/** A decision as the row of its source keeps it. */
+type LastDecision = Omit<RateRow, 'writer' | 'sequence'>
+
 /** The state to begin with: what the last decision in the log says of it. Quiet time and cooldown begin anew. */
-export function openControl(row: RateRow | undefined, nowMs: number, rules: ControlRules = controlRules): ControlState {
+export function openControl(
+  row: LastDecision | undefined,
+  nowMs: number,
+  rules: ControlRules = controlRules,
+): ControlState {
   return {
     allowedBytesPerSecond: row?.allowedBytesPerSecond ?? null,
     referenceBytesPerSecond: row?.signals.find(({ name }) => name === referenceName)?.value ?? null,
@@ -301,7 +308,7 @@ function ownSignals(
 }
 
 /** Whether a decision says anything that the last one in the log does not. */
-export function isNews(row: RateRow | undefined, decision: RateDecision): boolean {
+export function isNews(row: LastDecision | undefined, decision: RateDecision): boolean {
   if (row === undefined || decision.action !== 'capped') return true
   return (
     row.bytesPerSecond !== decision.bytesPerSecond ||

@@ -27,6 +27,8 @@ export const accepted: JobRow = {
   codesBefore: [],
   codesAtEnd: [],
   probedForPass: 1,
+  probedBy: '',
+  probeSequence: 0,
   lastPage: null,
   vanished: 0,
   listingFindings: [],
