@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-
 import { suite, test } from 'node:test'
-import {
-  createJobPlace,
-  notAsNobody,
-  objectOf,
-  until,
-  writeLargeFile,
-  writeSmallTree,
-} from '../services/cli/commands/job-place.ts'
+import { createJobPlace, objectOf, until, writeLargeFile, writeSmallTree } from '../services/cli/commands/job-place.ts'
+import { notAsNobody } from '../support/nobody.ts'
 
 const migrate = ['migrate', 'source', 'target', '--job', 'tides', '--chunk-size', '5MiB'] as const
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
-
 import { suite, test } from 'node:test'
-import { createJobPlace, notAsNobody, objectOf, writeSmallTree } from '../services/cli/commands/job-place.ts'
+import { createJobPlace, objectOf, writeSmallTree } from '../services/cli/commands/job-place.ts'
+import { notAsNobody } from '../support/nobody.ts'
 
 suite('a target', { concurrency: 2 }, () => {
   test('that lies within the source, or holds it, is refused before anything is written', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WaybillError } from '#libs/domain/errors'
+import { keyOf } from '#libs/domain/keys'
 import { createEventWriter, type PlacedDraft } from '#libs/log/event-writer'
 import { openMemoryLog } from '#libs/log/memory-log'
 import { openProjection } from '#libs/projection/projection'
@@ -76,7 +77,7 @@ test('a task is not started again before its events are folded', async () => {
   await stage.run({
     ...idle,
     decide: async () => {
-      const row = await stage.context.projection.rows.get('report/worker-1')
+      const row = await stage.context.projection.rows.get(keyOf.report(0, 'worker-1'))
       if (row !== undefined) stage.stop.abort()
       return row === undefined ? ['report'] : []
     },
@@ -123,7 +124,7 @@ test('what an aborted effect still returns is appended', async () => {
     },
   })
   await stage.context.projection.foldedUpTo('rates', 0, 0, new AbortController().signal).catch((error) => error)
-  assert.notEqual(await stage.context.projection.rows.get('report/worker-1'), undefined)
+  assert.notEqual(await stage.context.projection.rows.get(keyOf.report(0, 'worker-1')), undefined)
 })
 
 test('an effect that may be tried again is tried after a while and not before', async () => {

@@ -44,7 +44,8 @@ async function useProfile(server: S3Server, seconds: number): Promise<number> {
       if (before[name] === undefined) delete process.env[name]
       else process.env[name] = before[name]
     }
-    rmSync(folder, { recursive: true, force: true })
+    // A program that gives credentials may still be writing there.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

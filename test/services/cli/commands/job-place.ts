@@ -1,8 +1,8 @@
 // A place with a small tree and the program in it: source, target, state and home are folders of one temporary folder.
-import { spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { nobody } from '../../../support/nobody.ts'
 import {
   createPlace,
   type ProgramEnd,
@@ -15,17 +15,6 @@ import {
 export const MiB = 1024 * 1024
 /** Larger than the smallest chunk size: an upload of three chunks of 5 MiB. */
 export const largeBytes = 11 * MiB
-
-const nobody = 65_534
-
-/** Why nothing can be run here as a user without rights; false: it can. A checkout may lie where such a user cannot go. */
-export function notAsNobody(): string | false {
-  if (process.getuid?.() !== 0) return 'only root can run it as another user'
-  const look = spawnSync(process.execPath, ['--version'], { cwd: import.meta.dirname, uid: nobody })
-  const main = join(import.meta.dirname, '../../../../services/cli/main.ts')
-  const read = spawnSync('head', ['-c1', main], { uid: nobody })
-  return look.status === 0 && read.status === 0 ? false : 'the checkout is not open to other users'
-}
 
 export interface JobPlace extends ProgramPlace {
   /** `waybill WORDS` in the place's folder. */
