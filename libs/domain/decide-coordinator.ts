@@ -226,6 +226,7 @@ function passTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
 }
 
 function idleTasks(slice: CoordinatorSlice, job: JobRow): CoordinatorTask[] {
+  if (job.control === 'paused') return []
   const isWished = slice.wish === 'new-pass' && job.pass < slice.wishedPass
   if (job.pass === 0 || isWished || job.pass < job.passAsked) {
     return [{ kind: 'openPass', pass: job.pass + 1 }]

@@ -147,10 +147,13 @@ function foldCommand(rows: Rows, event: Command): Verdict {
 
 function foldPassOpened(job: JobRow, event: EventOf<'PassOpened'>): JobRow {
   if (event.pass !== job.pass + 1 || job.passesCompleted !== job.pass) return job
+  // What was said of an earlier pass is over with it. What was said before this one began holds: it must not begin all
+  // the same because its opening was under way.
+  const isOver = job.control === 'cancelled' && job.pass > 0
   return {
     ...job,
-    control: 'running',
-    controlCode: null,
+    control: isOver ? 'running' : job.control,
+    controlCode: isOver ? null : job.controlCode,
     pass: event.pass,
     sourceRoot: event.sourceRoot,
     readView: event.readView,

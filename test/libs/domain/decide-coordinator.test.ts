@@ -66,6 +66,8 @@ test('a complete job does nothing until a new pass or a round is wished for', ()
 test('a paused job does nothing; a cancelled one completes when no lease stands', () => {
   const sealable = [{ item: '1.0.0', generation: 1 }]
   assert.deepEqual(given({ job: { ...accepted, control: 'paused' }, sealable }), [])
+  assert.deepEqual(given({ job: { ...accepted, pass: 0, probedForPass: 0, control: 'paused' } }), [])
+  assert.deepEqual(given({ job: { ...accepted, passesCompleted: 1, passAsked: 2, control: 'paused' } }), [])
   const cancelled = { ...accepted, control: 'cancelled' } as const
   assert.deepEqual(given({ job: cancelled, sealable }), ['completePass'])
   assert.deepEqual(given({ job: cancelled, tally: { ...emptyTally, chunksLeased: 1 } }), [])

@@ -48,3 +48,25 @@ test('a refused request is told until one of its name is accepted; a further req
   fold({ type: 'JobRejected', sequence: 4, code: 'duplicate', ...answer })
   assert.equal(rows.get(keyOf.rejected('a')), undefined)
 })
+
+test('what was said before a pass opened holds in it; a pass that was cancelled is over for the next', () => {
+  for (const [type, control] of [
+    ['JobPaused', 'paused'],
+    ['JobCancelled', 'cancelled'],
+  ] as const) {
+    const { rows, fold } = world()
+    const request = { requestPartition: 0, requestPosition: 1 }
+    const open = (pass: number): string =>
+      fold({ type: 'PassOpened', sequence: 9 + pass, pass, sourceRoot: '', readView: '' })
+    fold({ type: 'JobAccepted', sequence: 2, request: smallRequest, ...request })
+    fold({ type, sequence: 1, writer: 'api', actor: 'ann', reason: 'not now', code: null })
+    assert.equal(open(1), 'folded')
+    assert.equal(rows.get(keyOf.job('a'))?.pass, 1)
+    assert.equal(rows.get(keyOf.job('a'))?.control, control)
+    assert.equal(rows.get(keyOf.job('a'))?.controlReason, 'not now')
+    fold({ type: 'PassCompleted', sequence: 20, pass: 1, isCancelled: control === 'cancelled', codes: [] })
+    open(2)
+    assert.equal(rows.get(keyOf.job('a'))?.pass, 2)
+    assert.equal(rows.get(keyOf.job('a'))?.control, control === 'cancelled' ? 'running' : 'paused')
+  }
+})
