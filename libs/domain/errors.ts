@@ -150,12 +150,15 @@ export const errorCatalogue = {
     'never',
     'The state folder cannot be made or written. Check its path and permissions, or give another one with --state-dir.',
   ),
-  JOB_HELD: entry('never', 'Another process works on this job. Wait for it, or stop it first.'),
+  JOB_HELD: entry(
+    'never',
+    'Another process works on this job or from this state folder. Wait for it, or stop it first.',
+  ),
   JOB_COPIED: entry(
     'never',
     'This folder is a copy of a job, made by `waybill log export` to look at. The job goes on where it was copied from.',
   ),
-  JOB_UNKNOWN: entry('never', 'There is no such job in this state folder. `waybill jobs list` shows them.'),
+  JOB_UNKNOWN: entry('never', 'There is no such job here. `waybill jobs list` shows those of a state folder.'),
   JOB_STATE: entry('never', 'The job is in a state that does not allow this.'),
   JOB_DIFFERS: entry('never', 'The job exists with other options. Use the same options, or --job NEW.'),
   JOB_UNFINISHED: entry(

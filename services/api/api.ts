@@ -146,7 +146,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   }
   try {
     await app.ready()
-    const address = at === null ? '' : await app.listen(at)
+    const address = at === null ? '' : await app.listen({ ...at })
     if (at !== null) options.logger.info({ address }, 'api listens')
     const accept = (connection: Socket): void => {
       app.server.emit('connection', connection)

@@ -191,7 +191,7 @@ export const commandTable = {
     summary: 'work for a cluster: one or more roles over the event log, until it is stopped',
     details: [
       'The first SIGTERM or SIGINT stops cleanly: the share of the work is given back at once, and the exit code is 0. The second one ends the process where it is, which is safe, too.',
-      'Without [kafka] in the configuration the log lies below the state folder, and this one process has every role.',
+      'Without [kafka] in the configuration the log lies below the state folder, for this one process: give it all roles.',
     ],
     arguments: [],
     examples: ['waybill serve --roles coordinator,verifier --config waybill.toml'],

@@ -123,7 +123,11 @@ async function runOnce(options: ProcessOptions): Promise<void> {
  */
 export async function serveProcess(options: ProcessOptions): Promise<void> {
   const { settings, logger } = options
-  await makeFolder(settings.stateFolder, 0o700)
+  try {
+    await makeFolder(settings.stateFolder, 0o700)
+  } catch (error) {
+    throw new WaybillError('STATE_NOT_WRITABLE', { folder: settings.stateFolder }, { cause: error })
+  }
   try {
     await runOnce(options)
   } catch (error) {

@@ -43,7 +43,7 @@ test('a job that another process works on is shown from its log, and no second p
   ])
   assert.match(String(objectOf(shown)['as_of']), /^position chunks\/0:\d+, jobs\/0:\d+/)
   assert.deepEqual([second.code, verify.code], [10, 10])
-  assert.match(second.notices, /^waybill: JOB_HELD: Another process works on this job\./)
+  assert.match(second.notices, /^waybill: JOB_HELD: Another process works on this job or from this state folder\./)
   assert.match(report.output, /"state":"(running|completed)"/)
   assert.match(explained.output, /\n as of {10}position /)
   running.signal('SIGTERM')
