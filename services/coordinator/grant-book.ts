@@ -122,9 +122,4 @@ export class GrantBook {
     this.#order += 1
     entry.heldSince = this.#order
   }
-
-  /** Sources that anybody reports of. */
-  sources(): ReadonlySet<string> {
-    return new Set([...this.#entries.values()].map(({ report }) => report.source))
-  }
 }

@@ -53,10 +53,11 @@ export function createJobWatch({
   async function sound(all: readonly LiveJob[]): Promise<readonly LiveJob[]> {
     const poisons = await Promise.all(all.map(({ name }) => poisonOf(projection.rows, name, 1)))
     const live = all.filter((_, index) => poisons[index]?.length === 0)
+    const names = new Set(live.map(({ name }) => name))
     for (const { name } of all) {
-      const isPoisoned = !live.some((job) => job.name === name)
-      if (isPoisoned && !told.has(name)) logger.error({ job: name, code: 'EVENT_POISON' }, 'the job is stopped')
-      if (isPoisoned) told.add(name)
+      if (names.has(name) || told.has(name)) continue
+      logger.error({ job: name, code: 'EVENT_POISON' }, 'the job is stopped')
+      told.add(name)
     }
     return live
   }

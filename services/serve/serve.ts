@@ -107,8 +107,8 @@ class ServingProcess {
   /** Reports of jobs whose coordinator this process is. One that cannot be written can be made from the log at any time. */
   async #keepReports(): Promise<void> {
     for (const { name, row } of await this.#watch.complete()) {
-      const isOwn = this.#claimAt('jobs', partitionOfName(name, this.#parts.counts.jobs)) !== null
-      if (row === null || !isOwn || this.#reported.get(name) === row.pass) continue
+      if (row === null || this.#reported.get(name) === row.pass) continue
+      if (this.#claimAt('jobs', partitionOfName(name, this.#parts.counts.jobs)) === null) continue
       this.#reported.set(name, row.pass)
       await keepReport(this.#parts, name, row).catch((error: unknown) => {
         this.#parts.logger.error({ job: name, code: codeOf(error), error }, 'the report was not written')
