@@ -50,6 +50,8 @@ export interface Booked {
 
 export class GrantBook {
   readonly #entries = new Map<string, Entry>()
+  /** Last reports of who was forgotten: their rows stand until that is folded, and are no news till then. */
+  readonly #forgotten = new Map<string, { readonly reportSequence: number; readonly atMs: number }>()
   #order = 0
 
   /** Takes in a report as folded; the same one again changes nothing. True when it is a new one. */
@@ -57,6 +59,8 @@ export class GrantBook {
     const id = idOf(report)
     const entry = this.#entries.get(id)
     if (entry === undefined) {
+      if (this.#forgotten.get(id)?.reportSequence === report.reportSequence) return false
+      this.#forgotten.delete(id)
       this.#order += 1
       const fresh = { answered: null, grants: [], heldSince: null, seenSince: this.#order, low: [] }
       this.#entries.set(id, { report, seenMs: nowMs, ...fresh })
@@ -84,11 +88,13 @@ export class GrantBook {
   /** Ends what is over, and forgets who is silent; returns the reports of the workers that are forgotten. */
   expire(nowMs: number): readonly ReportRow[] {
     const forgotten: ReportRow[] = []
+    for (const [id, { atMs }] of this.#forgotten) if (nowMs - atMs > forgottenMs) this.#forgotten.delete(id)
     for (const [id, entry] of this.#entries) {
       entry.grants = entry.grants.filter(({ untilMs }) => untilMs > nowMs)
       if (entry.grants.every(({ bytesPerSecond }) => bytesPerSecond === 0)) entry.heldSince = null
       if (nowMs - entry.seenMs <= forgottenMs) continue
       this.#entries.delete(id)
+      this.#forgotten.set(id, { reportSequence: entry.report.reportSequence, atMs: nowMs })
       forgotten.push(entry.report)
     }
     return forgotten

@@ -133,7 +133,7 @@ function pauseAndKill(socketPath: string, kill: () => void): Promise<void> {
       answer.resume()
       // The rest of the answer may be lost with the process.
       answer.on('error', () => undefined)
-      if (answer.statusCode === 200) resolve()
+      if (answer.statusCode === 202) resolve()
       else reject(new Error(`pause: ${answer.statusCode}`))
     })
     asked.once('error', reject)

@@ -92,6 +92,20 @@ test('a worker that dies leaves its share to the others within 15 s', () =>
     assert.ok(stage.granted() >= 45 * MB, `${stage.granted()} are granted`)
   }))
 
+test('a worker that died is forgotten after a minute, and takes no share as it goes', () =>
+  withStage(async (stage) => {
+    await stage.addJob('job', { throughputBytesPerSecond: 50 * MB })
+    const workers = ['p1', 'p2', 'p3'].map((process) => stage.addWorker(process, 'job'))
+    await stage.pass(30_000)
+    if (workers[0] !== undefined) workers[0].isDead = true
+    await stage.pass(15_000)
+    let least = Number.POSITIVE_INFINITY
+    await stage.pass(75_000, () => {
+      least = Math.min(least, stage.granted())
+    })
+    assert.ok(least >= 45 * MB, `${least} are granted`)
+  }))
+
 test('after a takeover nothing is granted before the grants of the one before are over', () =>
   withStage(async (stage) => {
     await stage.addJob('job', { throughputBytesPerSecond: 50 * MB })
