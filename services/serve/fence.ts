@@ -34,28 +34,29 @@ class LogFence implements Fence {
     const { clock } = this.#parts
     const age = clock.monotonic() - this.#sentAt
     if (age >= refreshMs) {
-      const asked = this.#ask()
+      const asked = this.#ask(claim)
       // Whoever needs the answer awaits it below; a question that failed in the background is asked again.
       if (age < holdsMs) asked.catch(() => undefined)
     }
-    while (clock.monotonic() - this.#sentAt >= holdsMs) await this.#ask()
+    while (clock.monotonic() - this.#sentAt >= holdsMs) await this.#ask(claim)
     const row = await this.#parts.projection.rows.get(keyOf.partition(claim.topic, claim.partition))
     if (row?.claim !== claim.claim) {
       throw new WaybillError('CLAIM_LOST', { topic: claim.topic, partition: claim.partition })
     }
   }
 
-  #ask(): Promise<void> {
-    this.#asking ??= this.#question().finally(() => {
+  #ask(claim: Claim): Promise<void> {
+    this.#asking ??= this.#question(claim).finally(() => {
       this.#asking = null
     })
     return this.#asking
   }
 
-  async #question(): Promise<void> {
+  /** Of all own partitions, and of that of the claim at hand, which may have left them a moment ago. */
+  async #question(claim: Claim): Promise<void> {
     const { log, projection, clock, signal } = this.#parts
     const sentAt = clock.monotonic()
-    const claims = this.#claims()
+    const claims = [...this.#claims(), claim]
     const ends = await log.ends()
     for (const { topic, partition } of claims) {
       const end = ends.get(partitionId(topic, partition)) ?? 0

@@ -20,11 +20,14 @@ export interface RoleFailure {
 
 export interface RoleDesk {
   sync(wanted: readonly WantedRole[]): void
+  /** A role of the job runs, or has work under way after its stop. */
+  isRunning(job: string): boolean
   /** Stops all and waits for what they have under way. */
   close(): Promise<void>
 }
 
 interface Running {
+  readonly job: string
   readonly stop: AbortController
   readonly done: Promise<void>
 }
@@ -60,7 +63,7 @@ export function createRoleDesk(options: {
         running.delete(key)
         onEnd()
       })
-    running.set(key, { stop, done })
+    running.set(key, { job, stop, done })
   }
 
   return {
@@ -73,6 +76,7 @@ export function createRoleDesk(options: {
         if (!running.has(role.key) && (rest === undefined || rest.until <= clock.monotonic())) start(role)
       }
     },
+    isRunning: (job) => [...running.values()].some((role) => role.job === job),
     async close() {
       for (const { stop } of running.values()) stop.abort()
       await Promise.allSettled([...running.values()].map(({ done }) => done))

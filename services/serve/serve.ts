@@ -41,6 +41,7 @@ class ServingProcess {
   readonly #desk: ReturnType<typeof createRoleDesk>
   /** Pass of each complete job whose report was written, or tried. */
   readonly #reported = new Map<string, number>()
+  #reporting: Promise<void> | null = null
   #nudge = new AbortController()
 
   constructor(parts: ServeParts, shares: Shares, limits: SharedLimits) {
@@ -64,7 +65,12 @@ class ServingProcess {
         const jobs = await this.#watch.live()
         this.#desk.sync([...this.#granters(), ...jobs.flatMap((job) => this.#wanted(job))])
         await this.#closeUnused(jobs)
-        await this.#keepReports()
+        // Not awaited: a large report takes a while, and roles come and go meanwhile.
+        this.#reporting ??= this.#keepReports()
+          .catch((error: unknown) => this.#parts.logger.error({ code: codeOf(error), error }, 'reports are not kept'))
+          .finally(() => {
+            this.#reporting = null
+          })
         const waiting = AbortSignal.any([signal, this.#nudge.signal])
         await clock.sleep(lookMs.least, signal).catch(() => undefined)
         const idle = new AbortController()
@@ -77,6 +83,7 @@ class ServingProcess {
       }
     } finally {
       await this.#desk.close()
+      await this.#reporting
       await this.#closeUnused([])
     }
   }
@@ -98,9 +105,12 @@ class ServingProcess {
   async #closeUnused(jobs: readonly LiveJob[]): Promise<void> {
     const live = new Set(jobs.map(({ name }) => name))
     for (const [name, roles] of this.#roles) {
-      if (live.has(name)) continue
+      // What its roles have under way still uses its connections; their end wakes this loop.
+      if (live.has(name) || this.#desk.isRunning(name)) continue
       this.#roles.delete(name)
-      await roles.close()
+      await roles.close().catch((error: unknown) => {
+        this.#parts.logger.warn({ job: name, code: codeOf(error), error }, 'connections of a job were not closed')
+      })
     }
   }
 
@@ -165,12 +175,13 @@ class ServingProcess {
     return wanted
   }
 
-  /** A job whose coordinator fails, or whose other roles fail again and again, waits for a person. */
+  /** A job whose coordinator fails for a reason that does not pass, or a role of which fails again and again, waits for a person. */
   #failed({ key, job, error, times }: RoleFailure): void {
     const { logger, writer, counts } = this.#parts
     const code = codeOf(error)
     logger.error({ code, key, times, error }, 'a role ended')
-    const isSerious = key.startsWith('coordinator/') || times === failuresMax
+    const isForGood = key.startsWith('coordinator/') && errorCatalogue[code].retry !== 'again'
+    const isSerious = isForGood || times === failuresMax
     if (job === '' || !isSerious) return
     const reason = errorCatalogue[code].help
     const event = { type: 'JobPaused', job, actor: 'coordinator', reason, code } as const
