@@ -20,7 +20,7 @@ import type { Role } from '#libs/runtime/role'
 import type { EventOf } from '#schemas/events'
 import { compareTarget } from './comparison.ts'
 import { completePass, finishDirectories } from './completion.ts'
-import { type CoordinatorContext, loadsOf, onJobs } from './context.ts'
+import { type CoordinatorContext, jobRowOf, loadsOf, onJobs } from './context.ts'
 import { correctItems } from './correction.ts'
 import { endListing, Lister } from './listing.ts'
 import { finishPage, openUpload, placePacks, planPacks, planUpload } from './planning.ts'
@@ -200,7 +200,11 @@ function state(options: CoordinatorOptions, task: Statement): PlacedDraft {
 }
 
 async function openPass(options: CoordinatorOptions, pass: number): Promise<readonly PlacedDraft[]> {
-  const { rootIdentity: sourceRoot, readView } = await options.source.describe()
+  const { control } = await jobRowOf(options)
+  // Cancelled before it began: the pass is opened to be ended, and the source may be why.
+  const isEnding = control === 'cancelled' && pass === 1
+  const seen = isEnding ? { rootIdentity: '', readView: '' } : await options.source.describe()
+  const { rootIdentity: sourceRoot, readView } = seen
   const { actor, wish: reason } = options
   return [onJobs(options, { type: 'PassOpened', pass, actor, reason, sourceRoot, readView })]
 }
