@@ -1,4 +1,4 @@
-// Makes a directory and those above it. Not Node's own recursive mkdir: where a directory is there and refuses to hold
+// Makes a directory and those above it, and asks whether something is there. Not Node's own recursive mkdir: where a directory is there and refuses to hold
 // another with ENOENT (procfs, a directory that was removed while in use), that one tries again for ever, at full load.
 import fs from 'node:fs'
 import { dirname } from 'node:path'
@@ -26,6 +26,17 @@ export async function makeFolder(path: string, mode = 0o777): Promise<string | n
   } catch (error) {
     // Another process makes the same one.
     if (isCode(error, 'EEXIST')) return firstMade
+    throw error
+  }
+}
+
+/** False only where nothing is there: what cannot be looked at is no absence. Throws the system's error. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await fs.promises.stat(path)
+    return true
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return false
     throw error
   }
 }

@@ -2,8 +2,8 @@
 // it is the same, byte for byte, whenever it is asked for.
 import type { PassState } from '#libs/domain/report'
 import { partitionId } from '#libs/log/event-log'
-import { readProof } from '#libs/projection/chunk-history'
 import { readEvent } from '#libs/projection/event-reader'
+import { readersOf } from '#libs/projection/readers'
 import { reportFacts } from '#libs/projection/report-facts'
 import { reportLeaves, toldLeaves } from '#libs/projection/report-leaves'
 import type { ReportFacts } from '#libs/report/header'
@@ -47,18 +47,6 @@ async function endOf(
   if (passesCompleted < pass) return null
   const place = { topic: 'jobs', partition: acceptedIn, position: completedAt } as const
   return (await readEvent(view.log, 'PassCompleted', place)).at
-}
-
-/** Chunks that are asked who read them back: one process reads many, so few chunks name nearly all readers. */
-const chunksAsked = 256
-
-async function readersOf({ rows, log, job }: JobView): Promise<readonly string[]> {
-  const readers = new Set<string>()
-  for (const { row } of await rows.slice('chunk', `chunk/${job}/`, chunksAsked)) {
-    const proof = row.provenAt < 0 ? null : await readProof(log, row.partition, row.provenAt)
-    if (proof !== null) readers.add(proof.reader)
-  }
-  return [...readers].sort((a, b) => (a < b ? -1 : 1))
 }
 
 export interface AgainOptions {

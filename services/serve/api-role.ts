@@ -1,24 +1,16 @@
 // The role `api` of a serving process: answers from this process's projection, appends commands to the log.
 import { randomBytes } from 'node:crypto'
-import { access, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
 import { keyOf } from '#libs/domain/keys'
 import { writeReport } from '#libs/report/write'
+import { isThere } from '#libs/runtime/folders'
 import { openTokenBook } from '#libs/runtime/tokens'
 import type { ServeParts } from './parts.ts'
 import { reportContent } from './reports.ts'
 
 const cursorKeyBytes = 32
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await access(path)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Kept, so that a page asked for before a restart can be followed by the next one after it. */
 async function cursorKeyOf(stateFolder: string): Promise<Buffer> {

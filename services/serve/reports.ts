@@ -1,38 +1,17 @@
 // The report of a pass, written by the coordinator that ended it, below its state folder. Anyone can make it again from
 // the log (`waybill report show`); this one is there without being asked for.
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readProof } from '#libs/projection/chunk-history'
 import { readEvent } from '#libs/projection/event-reader'
+import { readersOf } from '#libs/projection/readers'
 import { reportFacts } from '#libs/projection/report-facts'
 import { reportLeaves } from '#libs/projection/report-leaves'
 import { makeReportFolder, writeWholeFile } from '#libs/report/output'
 import { type ReportContent, writeReport } from '#libs/report/write'
+import { isThere } from '#libs/runtime/folders'
 import type { JobRow } from '#schemas/rows'
 import type { ServeParts } from './parts.ts'
 
-/** Chunks that are asked who read them back: each verifier reads many. */
-const chunksAsked = 256
-
 type ReportParts = Pick<ServeParts, 'projection' | 'log' | 'software' | 'signingKey' | 'settings' | 'logger'>
-
-async function readersOf({ projection, log }: ReportParts, job: string): Promise<readonly string[]> {
-  const readers = new Set<string>()
-  for (const { row } of await projection.rows.slice('chunk', `chunk/${job}/`, chunksAsked)) {
-    const proof = row.provenAt < 0 ? null : await readProof(log, row.partition, row.provenAt)
-    if (proof !== null) readers.add(proof.reader)
-  }
-  return [...readers].sort((a, b) => (a < b ? -1 : 1))
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await access(path)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** The report of the newest pass as it stands; of a complete one it is the same whoever makes it. */
 export async function reportContent(parts: ReportParts, job: string, row: JobRow): Promise<ReportContent> {
@@ -47,7 +26,7 @@ export async function reportContent(parts: ReportParts, job: string, row: JobRow
     rows,
     log,
     software,
-    readers: await readersOf(parts, job),
+    readers: await readersOf({ rows, log, job }),
     hasOwnCredentials: false,
     state: completed === null ? 'running' : completed.isCancelled ? 'cancelled' : 'completed',
     endedAt: completed?.at ?? null,

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { makeFolder } from '#libs/runtime/folders'
+import { isThere, makeFolder } from '#libs/runtime/folders'
 
 const secondsMax = { timeout: 5_000 }
 
@@ -25,4 +25,13 @@ test('a folder below one that takes none is refused, at once', {
 }, async () => {
   await assert.rejects(makeFolder('/proc/x9'), { code: 'ENOENT' })
   await assert.rejects(makeFolder('/proc/x9/deep/er'), { code: 'ENOENT' })
+})
+
+test('only what is absent is said not to be there; what cannot be looked at is an error', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'waybill-folders-'))
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  writeFileSync(join(root, 'file'), '')
+  assert.equal(await isThere(join(root, 'file')), true)
+  assert.equal(await isThere(join(root, 'none')), false)
+  await assert.rejects(isThere(join(root, 'file/below')), { code: 'ENOTDIR' })
 })
