@@ -2,7 +2,7 @@
 // costs beside the same work embedded. Folder to folder, so that no other server takes part.
 //
 //   node --conditions=source bench/cluster-scaling.ts [--workers 1,2,4] [--rate 40] [--seconds 65] [--folder DIR]
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createReadStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { watchCluster } from '../test/support/cluster-watch.ts'
@@ -37,13 +37,17 @@ interface Source {
   readonly bytes: number
 }
 
-/** What so many workers move in so many seconds. */
-function makeSource(name: string, workers: number, seconds: number): Source {
+function makeSource(name: string, wantedBytes: number): Source {
   const folder = join(place, name)
   mkdirSync(folder)
-  const files = Math.ceil((workers * rateBytes * seconds) / fileBytes)
+  const files = Math.ceil(wantedBytes / fileBytes)
   for (let index = 0; index < files; index += 1) writeStampedFile(join(folder, `${index}`), `file ${index}`, fileBytes)
   return { folder, bytes: files * fileBytes }
+}
+
+/** Both sides read it from the machine's cache, so that neither pays for filling it. */
+async function readThrough({ folder }: Source): Promise<void> {
+  for (const name of readdirSync(folder)) for await (const _ of createReadStream(join(folder, name)));
 }
 
 interface Run {
@@ -51,14 +55,16 @@ interface Run {
   readonly bytes: number
   readonly seconds: number
   readonly cpuSeconds: number
+  /** The same by role. */
+  readonly cpuOfRoles: ReadonlyMap<string, number>
 }
 
-/** Compilers and caches are warm after it. */
-const warmSeconds = 8
+/** A worker's compilers are warm after it, and all its memory for bytes in flight was touched once. */
+const warmBytes = GiB
 
 async function runCluster(workers: number): Promise<Run & { readonly source: Source; readonly warm: Source }> {
-  const source = makeSource(`source-${workers}`, workers, Number(values.seconds))
-  const warm = makeSource(`warm-${workers}`, workers, warmSeconds)
+  const source = makeSource(`source-${workers}`, workers * rateBytes * Number(values.seconds))
+  const warm = makeSource(`warm-${workers}`, workers * warmBytes)
   const target = join(place, `target-${workers}`)
   for (const name of ['job', 'warm']) mkdirSync(join(target, name), { recursive: true })
   const cluster = await startServeCluster({
@@ -81,10 +87,15 @@ async function runCluster(workers: number): Promise<Run & { readonly source: Sou
       if (end.exit_code !== 0) throw new Error(`${job} ended with ${end.exit_code}`)
     }
     await run('warm', warm)
-    const pids = cluster.members.map((member) => member.pid() ?? 0)
-    const before = pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
+    await readThrough(source)
+    const before = cluster.members.map((member) => cpuSecondsOf(member.pid() ?? 0))
     await run('job', source)
-    const after = pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
+    const cpuOfRoles = new Map<string, number>()
+    for (const [index, member] of cluster.members.entries()) {
+      const spent = cpuSecondsOf(member.pid() ?? 0) - (before[index] ?? 0)
+      cpuOfRoles.set(member.role, (cpuOfRoles.get(member.role) ?? 0) + spent)
+    }
+    const cpuSeconds = [...cpuOfRoles.values()].reduce((sum, spent) => sum + spent, 0)
     const compared = compareFolders(source.folder, join(target, 'job'))
     if (compared.length > 0) throw new Error(`source and target differ: ${compared.join(', ')}`)
     const ofJob = watch.seen.filter(({ chunk }) => chunk.startsWith('job/'))
@@ -92,7 +103,7 @@ async function runCluster(workers: number): Promise<Run & { readonly source: Sou
     const transfers = ofJob.filter(({ type }) => type === 'ChunkTransferred')
     const seconds = ((transfers.at(-1)?.atMs ?? 0) - (leases[0]?.atMs ?? 0)) / 1000
     await watch.close()
-    return { workers, bytes: source.bytes, seconds, cpuSeconds: after - before, source, warm }
+    return { workers, bytes: source.bytes, seconds, cpuSeconds, cpuOfRoles, source, warm }
   } finally {
     await cluster.stop()
     rmSync(target, { recursive: true })
@@ -101,7 +112,9 @@ async function runCluster(workers: number): Promise<Run & { readonly source: Sou
 
 /** CPU-seconds a GiB of `waybill migrate` at the same rate, warm: of the larger source beyond those of the smaller one. */
 async function embeddedCost(workers: number, { source, warm }: { source: Source; warm: Source }): Promise<number> {
-  const migrate = async ({ folder }: Source): Promise<number> => {
+  const migrate = async (from: Source): Promise<number> => {
+    const { folder } = from
+    await readThrough(from)
     const target = join(place, 'embedded')
     const main = resolve(import.meta.dirname, '../services/cli/main.ts')
     const args = ['--conditions=source', main, 'migrate', folder, target, '--state-dir', join(place, 'state')]
@@ -132,7 +145,8 @@ try {
       (rate / (workers * rateBytes)).toFixed(3).padStart(12),
       (run.cpuSeconds / (run.bytes / GiB)).toFixed(2).padStart(10),
     ]
-    console.log(columns.join(' '))
+    const ofRoles = [...run.cpuOfRoles].map(([role, spent]) => `${role} ${(spent / (run.bytes / GiB)).toFixed(2)}`)
+    console.log(`${columns.join(' ')}  (${ofRoles.join(', ')})`)
   }
   if (last !== null) {
     const embedded = await embeddedCost(last.workers, last)

@@ -16,7 +16,7 @@ const hungryShare = 0.8
 interface LiveGrant {
   readonly sequence: number
   readonly bytesPerSecond: number
-  /** Monotonic. Later than the worker's own end, since the report was sent before it was answered. */
+  /** Monotonic. Later than the worker's own end, since the report was sent before it was seen. */
   readonly untilMs: number
 }
 
@@ -44,7 +44,8 @@ function processOf(worker: string): string {
 export interface Booked {
   readonly grantee: Grantee
   readonly report: ReportRow
-  readonly isAnswered: boolean
+  /** What its last report was answered with; null: it was not yet. */
+  readonly answer: number | null
   readonly isAlive: boolean
 }
 
@@ -112,18 +113,19 @@ export class GrantBook {
       const { job, worker, hasWork } = report
       const process = processOf(worker)
       const grantee = { id, process, job, hasWork: hasWork && isAlive, demand, reserved, heldSince, seenSince }
-      booked.push({ grantee, report, isAnswered: entry.answered === report.reportSequence, isAlive })
+      const answer = entry.answered === report.reportSequence ? (entry.grants.at(-1)?.bytesPerSecond ?? 0) : null
+      booked.push({ grantee, report, answer, isAlive })
     }
     return booked
   }
 
   /** Written down before the grant is appended: one whose ack is lost may still be valid. */
-  grant(id: string, bytesPerSecond: number, nowMs: number): void {
+  grant(id: string, bytesPerSecond: number): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     const { reportSequence } = entry.report
     entry.answered = reportSequence
-    entry.grants.push({ sequence: reportSequence, bytesPerSecond, untilMs: nowMs + grantLifeMs })
+    entry.grants.push({ sequence: reportSequence, bytesPerSecond, untilMs: entry.seenMs + grantLifeMs })
     if (bytesPerSecond === 0 || entry.heldSince !== null) return
     this.#order += 1
     entry.heldSince = this.#order

@@ -69,6 +69,9 @@ const rowsAtOnce = 1_000
 /** What only time changes is looked at this often: timetables, silent workers, quiet sources. */
 const lookEveryMs = 1_000
 const forgottenAtOnce = 100
+/** A report is answered once more, before the next one, when its worker may have more than that of what it was given. */
+const raiseMin = 1.1
+const raiseBytesMin = 4096
 
 interface SourceJobs {
   readonly source: string
@@ -129,9 +132,9 @@ class GrantDesk {
     this.#jobs ??= await this.#readJobs()
     const lost = await this.#readReports(nowMs)
     const mayGrant = await this.#mayGrant(nowMs)
+    const forgotten = [...this.#book.expire(nowMs), ...lost]
     const tasks: GrantTask[] = []
     for (const jobs of this.#jobs) tasks.push(...(await this.#decideSource(jobs, { busy, nowMs, mayGrant })))
-    const forgotten = [...this.#book.expire(nowMs), ...lost]
     for (const report of forgotten) tasks.push({ kind: 'grant', report, bytesPerSecond: 0, lifeMs: 0 })
     return tasks.filter((task) => !busy.has(keyOfTask(task)))
   }
@@ -253,13 +256,15 @@ class GrantDesk {
     )
     const limitOf = new Map(limits.map(({ job, bytesPerSecond: limit }) => [job, limit ?? Number.POSITIVE_INFINITY]))
     const tasks: GrantTask[] = []
-    for (const { grantee, report, isAnswered } of look.booked) {
-      if (isAnswered || look.busy.has(`grant/${report.worker}`)) continue
+    for (const { grantee, report, answer, isAlive } of look.booked) {
+      // One that is silent would never read at what it is given more.
+      if (look.busy.has(`grant/${report.worker}`) || (answer !== null && !isAlive)) continue
       // Read anew each time: a grant given a moment ago counts for the next.
       const grantees = this.#book.of(source, look.nowMs).map((one) => one.grantee)
       const bounds = { rate, limit: limitOf.get(grantee.job) ?? 0, grantees }
       const granted = grantFor(grantee, shares.get(grantee.id) ?? 0, bounds)
-      this.#book.grant(grantee.id, granted, look.nowMs)
+      if (answer !== null && granted <= answer * raiseMin + raiseBytesMin) continue
+      this.#book.grant(grantee.id, granted)
       const shown = granted === Number.POSITIVE_INFINITY ? null : granted
       tasks.push({ kind: 'grant', report, bytesPerSecond: shown, lifeMs: grantLifeMs })
     }

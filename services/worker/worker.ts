@@ -174,14 +174,16 @@ class WorkDesk {
 
   async #takeGrant(): Promise<void> {
     const grant = await this.#options.projection.rows.get(keyOf.grant(this.#options.worker))
-    if (grant === undefined || grant.reportSequence <= this.#grantedReport) return
+    if (grant === undefined || grant.reportSequence < this.#grantedReport) return
+    const rate = grant.bytesPerSecond ?? Number.POSITIVE_INFINITY
+    // The same report is answered once more when others left something.
+    if (grant.reportSequence === this.#grantedReport && rate <= this.#grantedRate) return
     const sentAt = this.#sentAt.get(grant.reportSequence)
     // A grant for a report of an earlier process of this name: its life cannot be counted, so it is no grant.
     if (sentAt === undefined) return
     this.#grantedReport = grant.reportSequence
     for (const sequence of this.#sentAt.keys()) if (sequence < grant.reportSequence) this.#sentAt.delete(sequence)
     const { gate } = await this.#options.transfer()
-    const rate = grant.bytesPerSecond ?? Number.POSITIVE_INFINITY
     this.#mustConfirm ||= rate < this.#grantedRate
     this.#grantedRate = rate
     gate.grant({ bytesPerSecond: grant.bytesPerSecond, validUntilMonotonicMs: sentAt + grant.lifeMs })

@@ -52,8 +52,8 @@ function ignore(_error: unknown): void {
   return
 }
 
-/** Longer reads are worth a thread: copying them takes longer than waking it. */
-const readOnLoopBytesMax = 256 * 1024
+/** Longer reads are worth a thread: what the loop would copy takes longer than waking one. Slices of a limited rate are shorter. */
+const readOnLoopBytesMax = 512 * 1024
 
 /** Without a clock nothing is known about how long calls take, and all that may wait go to the pool. */
 function localCalls(clock: Pick<Clock, 'monotonic'> | null): FileCalls {

@@ -92,6 +92,45 @@ test('a worker that dies leaves its share to the others within 15 s', () =>
     assert.ok(stage.granted() >= 45 * MB, `${stage.granted()} are granted`)
   }))
 
+/** Workers whose reports are so far apart, all with their shares; the last one has just reported. */
+async function addApart(
+  stage: RateStage,
+  processes: readonly string[],
+  apartMs: number,
+): Promise<readonly PaperWorker[]> {
+  const workers: PaperWorker[] = []
+  for (const process of processes) {
+    workers.push(stage.addWorker(process, 'job'))
+    await stage.pass(apartMs)
+  }
+  await stage.pass(30_000 - apartMs + 50)
+  return workers
+}
+
+test('what a dead worker held is given on as soon as its grant is over, whenever the others report', () =>
+  withStage(async (stage) => {
+    await stage.addJob('job', { throughputBytesPerSecond: 50 * MB })
+    const workers = await addApart(stage, ['p1', 'p2', 'p3'], 200)
+    assert.ok(isNear(stage.granted(), 50 * MB, 0.01))
+    const last = workers.at(-1)
+    if (last !== undefined) last.isDead = true
+    await stage.pass(11_200)
+    assert.ok(isNear(stage.granted(), 50 * MB, 0.01), `${stage.granted()} are granted`)
+  }))
+
+test('a worker that comes gets its share as soon as the others have confirmed lower ones', () =>
+  withStage(async (stage) => {
+    await stage.addJob('job', { throughputBytesPerSecond: 50 * MB })
+    await addApart(stage, ['p1', 'p2'], 1_000)
+    stage.addWorker('p3', 'job')
+    let lowMs = 0
+    await stage.pass(12_000, () => {
+      if (stage.granted() < 45 * MB) lowMs += 50
+    })
+    assert.ok(lowMs <= 4_200, `${lowMs} ms below nine tenths`)
+    assert.ok(isNear(stage.granted(), 50 * MB, 0.01), `${stage.granted()} are granted`)
+  }))
+
 test('a worker that died is forgotten after a minute, and takes no share as it goes', () =>
   withStage(async (stage) => {
     await stage.addJob('job', { throughputBytesPerSecond: 50 * MB })

@@ -72,8 +72,9 @@ export class PaperWorker {
     const row = await projection.rows.get(keyOf.grant(this.name))
     const sentAt = row === undefined ? undefined : this.#sentAt.get(row.reportSequence)
     const last = this.#seen.at(-1)?.grant ?? this.#held
-    if (row !== undefined && sentAt !== undefined && row.reportSequence > (last?.sequence ?? -1)) {
-      const bytesPerSecond = row.bytesPerSecond ?? Number.POSITIVE_INFINITY
+    const bytesPerSecond = row?.bytesPerSecond ?? Number.POSITIVE_INFINITY
+    const isRaise = row?.reportSequence === last?.sequence && bytesPerSecond > (last?.bytesPerSecond ?? 0)
+    if (row !== undefined && sentAt !== undefined && (isRaise || row.reportSequence > (last?.sequence ?? -1))) {
       const grant = { sequence: row.reportSequence, bytesPerSecond, untilMs: sentAt + row.lifeMs }
       this.#seen.push({ grant, fromMs: nowMs + this.lagMs })
     }
