@@ -107,9 +107,10 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
     },
   }
   const hasFailed = (): boolean => failure !== null
+  signal.addEventListener('abort', running.wake, { once: true })
   while (!signal.aborted && !hasFailed()) {
     nudge = new AbortController()
-    const round = AbortSignal.any([signal, nudge.signal])
+    const { signal: round } = nudge
     const version = projection.version()
     // A key that was busy when the state was read stays out of this round, even if it is free by now: what was read may
     // be older than the events that freed it.
@@ -118,13 +119,13 @@ export async function runRole<T>(role: Role<T>, context: RoleContext): Promise<v
       if (!before.has(role.keyOf(task))) startTask(role, task, effects, running)
     }
     if (hasFailed()) break
-    const idle = new AbortController()
-    const both = AbortSignal.any([round, idle.signal])
-    await Promise.race([projection.changed(version, both), clock.sleep(idleMs, both)]).catch((error: unknown) => {
-      if (!both.aborted) throw error
+    await Promise.race([projection.changed(version, round), clock.sleep(idleMs, round)]).catch((error: unknown) => {
+      if (!round.aborted) throw error
     })
-    idle.abort(awake)
+    // Lets go of the other one.
+    nudge.abort(awake)
   }
+  signal.removeEventListener('abort', running.wake)
   await Promise.allSettled(busy.values())
   const failed = failure as { readonly error: unknown } | null
   if (failed !== null) throw failed.error
