@@ -42,7 +42,7 @@ export interface CoordinatorSlice {
   readonly pages: readonly UnplannedPage[]
   readonly sealable: readonly { readonly item: string; readonly generation: number }[]
   readonly owed: readonly OwedItem[]
-  /** Unfinished chunks and bytes of the claimants that may be given work. */
+  /** Unfinished chunks and bytes of the claimants that may be given work; empty while no page is to be planned. */
   readonly loads: readonly PartitionLoad[]
   readonly wish: Wish
   /** Pass that `new-pass` asked for: no further one is opened once it is there. */

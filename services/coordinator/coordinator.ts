@@ -119,18 +119,20 @@ async function readSlice(options: CoordinatorOptions, pages: PageCache): Promise
     rows.slice('sealable', `sealable/${job}/`, sliceLimits.sealable),
     rows.slice('owed', `owed/${job}/`, sliceLimits.owed),
   ])
+  const unplanned = await readUnplanned(options, pages)
   return {
     job: row,
     requests: requests.map((entry) => entry.row),
     listing: listing ?? emptyListing,
     tally: tally ?? emptyTally,
-    pages: await readUnplanned(options, pages),
+    pages: unplanned,
     sealable: sealable.map(({ key }) => parseUploadKey(key)),
     owed: owed.flatMap(({ key, row }) => {
       const correction = owedCorrectionOf(row)
       return correction === null ? [] : [{ item: parseItemKey(key).item, owed: correction }]
     }),
-    loads: await loadsOf(options),
+    // Dear with many partitions, and of use only for what is to be placed.
+    loads: unplanned.length === 0 ? [] : await loadsOf(options),
     wish,
     wishedPass,
     wishedRound,
