@@ -22,7 +22,7 @@ const lookEveryMs = 1_000
  * After the group was out of reach, what it assigns is not claimed for so long: its members come back one after the other,
  * and the first would be given, and claim, what the others still hold.
  */
-const settleMs = 5_000
+const settleMs = 10_000
 /** Before a partition that somebody else claimed is claimed again: at most this long. */
 const jitterMsMax = 1_000
 
