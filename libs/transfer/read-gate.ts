@@ -1,17 +1,18 @@
-// The worker's tap on the source (I7). A grant fills a token bucket, no valid grant empties it. The bucket holds 2.5 % of
-// the rate, so in any second no more than 102.5 % of the rate pass (token bucket: rate x window + depth, RFC 2697 without
-// colours); the rest up to 105 % is room for reads that start late. A slice is 1.25 % of the rate: 80 turns of the loop
-// a second at most, for each costs as much as hashing half a MiB, and a timer that fires 12 ms late on a busy machine still
-// loses nothing. The gate and not the caller decides how much may be read at once, at the moment it lets the caller
-// through: a slice cut for an earlier, higher rate would break the bound.
+// The worker's tap on the source (I7). A grant fills a token bucket, no valid grant empties it. The bucket holds 2 % of
+// the rate, so in any second no more than 102 % of the rate pass (token bucket: rate x window + depth, RFC 2697 without
+// colours); the rest up to 105 % is room for reads that start late. A slice is a quarter of that, so that a timer which
+// fires 15 ms late on a busy machine loses nothing, and so that what several readers were let through with and read late
+// is little: slices of 1.25 % cost a quarter less processor time at low rates, and had a second of 105.8 % at a load of 10.
+// The gate and not the caller decides how much may be read at once, at the moment it lets the caller through: a slice cut
+// for an earlier, higher rate would break the bound.
 import type { Clock } from '#libs/runtime/clock'
 import { AdmissionQueue } from './admission-queue.ts'
 
 /** Also the most that is read and hashed in one piece: 1 MiB takes about 1 ms of the loop. */
 const sliceBytesMax = 1024 * 1024
 const pageBytes = 4096
-const sliceShare = 0.0125
-const depthShare = 0.025
+const sliceShare = 0.005
+const depthShare = 0.02
 
 export interface Grant {
   /** null: unlimited; 0 admits nothing. */
@@ -24,7 +25,7 @@ export interface ReadGate {
   grant(grant: Grant): void
   /** True while a grant is valid that admits anything. */
   hasGrant(): boolean
-  /** The most that `take` admits at once under the current grant: at most 1 MiB, and at most 1.25 % of the rate. */
+  /** The most that `take` admits at once under the current grant: at most 1 MiB, and at most 0.5 % of the rate. */
   sliceBytes(): number
   /**
    * Waits, first come, first served, and resolves with how many bytes may be read now: at least 1, at most `bytesWanted`
