@@ -102,10 +102,10 @@ export const positionText = Type.String({
 /** Problem details (RFC 9457). */
 export const problem = Type.Object(
   {
-    type: Type.String({ description: 'Where the code is explained.' }),
+    type: Type.String({ description: '`/docs#CODE`: where the code is explained, relative to the API.' }),
     title: Type.String(),
     status: Type.Integer({ minimum: 400, maximum: 599 }),
-    detail: Type.String(),
+    detail: Type.String({ description: 'What is wrong here, or what to do.' }),
     code: Type.String({ description: 'Stable; docs/api.md lists them.' }),
     state: Type.Optional(Type.String({ description: 'Of the migration, where that is what was in the way.' })),
     errors: Type.Optional(

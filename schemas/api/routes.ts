@@ -50,7 +50,8 @@ const noQuery = Type.Object({}, closed)
 const idempotencyKey = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
-      description: 'The same key and body give the same migration, however often they are sent.',
+      description:
+        '1 to 128 visible ASCII characters. The same key and body give the same migration, however often they are sent.',
       pattern: '^[!-~]{1,128}$',
       maxLength: 128,
     }),
@@ -109,7 +110,7 @@ export const routeTable = {
     params: ofJob,
     query: Type.Object(
       {
-        wait: Type.Optional(wholeText('At most so long: 1s to 60s.', '^([1-9]|[1-5][0-9]|60)s$')),
+        wait: Type.Optional(wholeText('How long at most, in whole seconds: 1s to 60s.', '^([1-9]|[1-5][0-9]|60)s$')),
         status: Type.Optional(status),
         ...freshness,
       },

@@ -169,11 +169,11 @@ export const createMigration: Handler<'createMigration'> = async ({ body, header
     const known = await findJob(context, job)
     if (known !== null) {
       if (key !== null && isSame(known, request)) return accepted(call, known, body, null)
+      const state = known.status
+      if (key !== null && body.job_id === undefined)
+        throw new ApiProblem('KEY_REUSED', { state, detail: `it made the migration ${job}; use a new key` })
       const detail = `the migration ${job} exists; give another job_id, or ask for a retry of it`
-      throw new ApiProblem(key === null || body.job_id !== undefined ? 'MIGRATION_EXISTS' : 'KEY_REUSED', {
-        state: known.status,
-        detail,
-      })
+      throw new ApiProblem('MIGRATION_EXISTS', { state, detail })
     }
     if (context.pace.openJobs() >= context.limits.openMigrationsMax)
       throw new ApiProblem('TOO_MANY_REQUESTS', {

@@ -92,7 +92,8 @@ export function docsPage(): string {
     .join('\n')
   const problems = Object.entries(problemTable)
     .map(
-      ([code, { status, title }]) => `<tr><td>${status}</td><td><code>${code}</code></td><td>${html(title)}</td></tr>`,
+      ([code, { status, title, help }]) =>
+        `<tr id="${code}"><td>${status}</td><td><code>${code}</code></td><td>${html(title)} ${html(help)}</td></tr>`,
     )
     .join('\n')
   return `<!doctype html>

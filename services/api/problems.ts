@@ -4,6 +4,7 @@ import { codeOf, errorCatalogue } from '#libs/domain/errors'
 import { redactText } from '#libs/runtime/redaction'
 import type { Problem } from '#schemas/api/parts'
 import { type ProblemCode, problemTable } from '#schemas/api/problems'
+import { pointersOf, type SchemaMistake } from './schema-mistakes.ts'
 
 export const problemType = 'application/problem+json; charset=utf-8'
 
@@ -34,49 +35,25 @@ export class ApiProblem extends Error {
 
 const errorsMax = 20
 
-export function problemBody(code: ProblemCode, { detail, state, errors }: ProblemParts = {}): Problem {
-  const { status, title } = problemTable[code]
+/** Where a code is explained: a row of the page that this API serves, so it leads there offline too. */
+const typeOf = (code: ProblemCode): string => `/docs#${code}`
+
+/** All mistakes of a request in one sentence, for clients that show nothing but `detail`. */
+const inOneSentence = (errors: readonly ProblemPointer[]): string =>
+  errors.map(({ pointer, detail }) => (pointer === '' ? `the body ${detail}` : `${pointer} ${detail}`)).join('; ')
+
+export function problemBody(code: ProblemCode, { detail, state, errors = [] }: ProblemParts = {}): Problem {
+  const { status, title, help } = problemTable[code]
+  const told = errors.slice(0, errorsMax)
   return {
-    type: `about:blank#${code}`,
+    type: typeOf(code),
     title,
     status,
-    detail: redactText(detail ?? title),
+    detail: redactText(detail ?? (told.length === 0 ? help : inOneSentence(told))),
     code,
     ...(state === undefined ? {} : { state }),
-    ...(errors === undefined ? {} : { errors: errors.slice(0, errorsMax).map((error) => ({ ...error })) }),
+    ...(told.length === 0 ? {} : { errors: told.map((error) => ({ ...error })) }),
   }
-}
-
-/** What ajv says of one mistake. */
-interface SchemaMistake {
-  readonly instancePath: string
-  readonly keyword: string
-  readonly message?: string
-  readonly params: Readonly<Record<string, unknown>>
-}
-
-const part = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
-
-function pointerOf({ instancePath, keyword, params }: SchemaMistake, context: string): string {
-  const base =
-    context === 'body' ? '' : `/${context === 'querystring' ? 'query' : context === 'params' ? 'path' : context}`
-  const named = keyword === 'additionalProperties' ? params['additionalProperty'] : undefined
-  const missing = keyword === 'required' ? params['missingProperty'] : undefined
-  const last = named ?? missing
-  return `${base}${instancePath}${typeof last === 'string' ? `/${part(last)}` : ''}`
-}
-
-function detailOf({ keyword, message, params }: SchemaMistake): string {
-  if (keyword === 'additionalProperties') return 'is not known here'
-  if (keyword === 'required') return 'is missing'
-  if (keyword === 'enum') return `must be one of ${JSON.stringify(params['allowedValues'])}`
-  return message ?? 'does not fit'
-}
-
-/** Mistakes of a schema as pointers; the mistakes inside the branches of a choice are left out. */
-function pointersOf(mistakes: readonly SchemaMistake[], context: string): readonly ProblemPointer[] {
-  const told = mistakes.filter(({ keyword }) => keyword !== 'if' && keyword !== 'propertyNames')
-  return told.map((mistake) => ({ pointer: pointerOf(mistake, context), detail: detailOf(mistake) }))
 }
 
 const codesOfFastify: Readonly<Record<string, ProblemCode>> = {

@@ -198,6 +198,8 @@ export function createServer(context: ApiContext, handlers: Handlers, listening:
         strict: true,
         strictTypes: false,
         allErrors: true,
+        // Mistakes come with the description of what they do not fit.
+        verbose: true,
         coerceTypes: false,
         removeAdditional: false,
         useDefaults: false,

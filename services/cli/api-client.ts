@@ -28,13 +28,7 @@ function isProblem(value: unknown): value is Problem {
 
 /** A refusal of the API as an error of the command line. */
 function refusal(status: number, body: unknown, job: string): WaybillError {
-  const facts = isProblem(body)
-    ? {
-        job,
-        code: body.code,
-        problem: [body.detail, ...(body.errors ?? []).map(({ pointer, detail }) => `${pointer} ${detail}`)].join('; '),
-      }
-    : { job, status }
+  const facts = isProblem(body) ? { job, code: body.code, problem: body.detail } : { job, status }
   if (status === 404) return new WaybillError('JOB_UNKNOWN', { job })
   if (status === 409) return new WaybillError('JOB_STATE', facts)
   if (status === 401 || status === 403) return new WaybillError('API_DENIED', facts)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { problemTable } from '#schemas/api/problems'
 import { type ApiAnswer, type ApiWorld, startApiWorld } from '#test/support/api-world'
 
 let world: ApiWorld
@@ -111,6 +112,46 @@ test('what says too much, too little or two things is refused with 400, its code
   }
 })
 
+test('a mistake is told once, in words of people, also where a choice or a pattern was not met', async () => {
+  const told = async (path: string, method: string, body?: unknown) =>
+    (await world.call(path, { method, ...(body === undefined ? {} : { body }) })).body
+  const change = (body: unknown) => told('/migrations/none', 'PATCH', body)
+  const rate = '/throughput_limit_gb_per_hour'
+  assert.deepEqual((await change({ throughput_limit_gb_per_hour: 0 })).errors, [
+    { pointer: rate, detail: 'must be >= 0.001, or "unlimited"' },
+  ])
+  assert.deepEqual((await change({ throughput_limit_gb_per_hour: 'fast', max_parallel_workers: 0.5 })).errors, [
+    { pointer: rate, detail: 'must be number, or "unlimited"' },
+    { pointer: '/max_parallel_workers', detail: 'must be integer, or "unlimited"' },
+  ])
+  assert.deepEqual((await change({})).errors, [{ pointer: '', detail: 'names nothing' }])
+  const wait = await told('/migrations/none?wait=999h', 'GET')
+  assert.deepEqual(wait.errors, [
+    { pointer: '/query/wait', detail: 'does not fit: How long at most, in whole seconds: 1s to 60s.' },
+  ])
+  assert.equal(wait.detail, '/query/wait does not fit: How long at most, in whole seconds: 1s to 60s.')
+})
+
+test('every problem says more than its title, and its type leads to the page that explains it', async () => {
+  const page = (await world.call('/docs')).text
+  const answers = [
+    await world.call('/nowhere'),
+    await world.call('/migrations/none'),
+    await world.call('/migrations', { method: 'DELETE' }),
+    await world.call('/migrations?cursor=x'),
+    await post({ ...good, source_path: '/etc' }),
+    await postText('{'),
+  ]
+  for (const { body, text } of answers) {
+    assert.equal(body.type, `/docs#${body.code}`, text)
+    assert.notEqual(body.detail, body.title)
+  }
+  for (const [code, { title, help }] of Object.entries(problemTable)) {
+    assert.ok(page.includes(`id="${code}"`), code)
+    assert.ok(help !== title && help.endsWith('.'), code)
+  }
+})
+
 const places: readonly (readonly [string, string])[] = [
   ['/etc', 'LOCATION_INVALID'],
   ['file:///etc', 'LOCATION_INVALID'],
@@ -188,6 +229,7 @@ test('the same Idempotency-Key and body give the same migration, another body gi
   const other = await post({ ...body, priority: 'low' }, headers)
   assert.equal(other.status, 422, other.text)
   assert.equal(other.body.code, 'KEY_REUSED')
+  assert.equal(other.body.detail, `it made the migration ${job}; use a new key`)
 })
 
 test('a name that is taken, and the same two places again, are 409', async () => {
