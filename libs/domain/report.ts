@@ -43,7 +43,7 @@ export function sumOfTotals(totals: Totals): Tally {
   return outcomes.reduce((sum, outcome) => addTally(sum, totals[outcome]), none)
 }
 
-function addTally(left: Tally, right: Tally): Tally {
+export function addTally(left: Tally, right: Tally): Tally {
   return { items: left.items + right.items, bytes: left.bytes + right.bytes }
 }
 

@@ -244,7 +244,10 @@ export function codesSince(codes: Codes, before: Codes): Codes {
 }
 
 /** Items and bytes without a final outcome. */
-export function pendingOf(tally: TallyRow): { readonly items: number; readonly bytes: number } {
+export function pendingOf(tally: Pick<TallyRow, 'listed' | FinalOutcome>): {
+  readonly items: number
+  readonly bytes: number
+} {
   return finalOutcomes.reduce(
     (left, outcome) => ({ items: left.items - tally[outcome].items, bytes: left.bytes - tally[outcome].bytes }),
     tally.listed,

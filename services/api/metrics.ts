@@ -3,9 +3,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { statusOf } from '#libs/domain/job-control'
 import { keyOf } from '#libs/domain/keys'
-import { outcomes } from '#libs/domain/report'
+import { addTally, outcomes } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
-import { pendingOf } from '#libs/domain/tally'
+import { finalOutcomes, pendingOf } from '#libs/domain/tally'
 import type { FoldedRecord } from '#libs/projection/projection'
 import { statuses } from '#schemas/api/parts'
 import type { TallyRow } from '#schemas/rows'
@@ -90,7 +90,7 @@ export class ChunkTimes {
 }
 
 interface Sums {
-  readonly tally: TallyRow
+  readonly tally: TallySum
   readonly codes: ReadonlyMap<string, number>
   readonly jobs: ReadonlyMap<string, number>
 }
@@ -98,35 +98,30 @@ interface Sums {
 const rowsAtOnce = 500
 const jobsMax = 20_000
 
-type NumberMember = { [K in keyof TallyRow]: TallyRow[K] extends number ? K : never }[keyof TallyRow]
-const summed: readonly NumberMember[] = [
+const countedMembers = ['listed', ...finalOutcomes] as const
+const summedMembers = [
   'sourceBytesRead',
   'targetBytesWritten',
   'targetBytesRead',
-  'bytesTransferred',
-  'bytesVerified',
-  'chunksNamed',
   'chunksPlanned',
   'chunksLeased',
   'chunksTransferred',
   'chunksVerified',
   'chunksFailed',
-]
+] as const
 
-function added(sum: TallyRow, tally: TallyRow): TallyRow {
-  const next: Record<string, unknown> = { ...sum }
-  for (const member of summed) next[member] = sum[member] + tally[member]
-  const pairs = (['listed', ...outcomes.filter((outcome) => outcome !== 'pending')] as const).map((name) => {
-    const outcome = name as Exclude<typeof name, 'pending'>
-    const items = sum[outcome].items + tally[outcome].items
-    return [outcome, { items, bytes: sum[outcome].bytes + tally[outcome].bytes }] as const
-  })
-  return { ...(next as unknown as TallyRow), ...Object.fromEntries(pairs) }
+/** What is shown of the tallies of all migrations. */
+type TallySum = Pick<TallyRow, (typeof countedMembers)[number] | (typeof summedMembers)[number]>
+
+/** Adds to `sum` in place. */
+function add(sum: { -readonly [K in keyof TallySum]: TallySum[K] }, tally: TallyRow): void {
+  for (const member of summedMembers) sum[member] += tally[member]
+  for (const member of countedMembers) sum[member] = addTally(sum[member], tally[member])
 }
 
 /** Sums over all migrations. */
 async function sumsOf({ projection: { rows } }: ApiContext): Promise<Sums> {
-  let tally = emptyTally
+  const tally = { ...emptyTally }
   const codes = new Map<string, number>()
   const jobs = new Map<string, number>(statuses.map((status) => [status, 0]))
   let after: string | undefined
@@ -135,7 +130,7 @@ async function sumsOf({ projection: { rows } }: ApiContext): Promise<Sums> {
     const tallies = await rows.getMany(found.map(({ key }) => keyOf.tally(key.slice('job/'.length))))
     for (const [index, { row }] of found.entries()) {
       const own = tallies[index] ?? emptyTally
-      tally = added(tally, own)
+      add(tally, own)
       const status = statusOf(row, own)
       jobs.set(status, (jobs.get(status) ?? 0) + 1)
       for (const { code, count: times } of own.codes) codes.set(code, (codes.get(code) ?? 0) + times)
