@@ -1,5 +1,6 @@
 // What a job does now, in one word, and what limits it: one answer for the screen, the command line and the API.
 import type { JobRow, ListingRow, TallyRow } from '#schemas/rows'
+import { isAtRest } from './job-control.ts'
 import { pendingOf } from './tally.ts'
 
 /**
@@ -32,13 +33,16 @@ export function phaseOf(job: JobRow, listing: ListingRow, tally: TallyRow): Phas
  * @param targetLimit what the target's answers say limits it; null: nothing, or not known here.
  */
 export function limitOf(
-  job: Pick<JobRow, 'control' | 'controlReason'>,
+  job: Pick<JobRow, 'control' | 'controlReason' | 'pass' | 'passesCompleted' | 'passAsked' | 'roundCause'>,
   rate: { readonly reason: string; readonly bytesPerSecond: number | null } | undefined,
   targetLimit: string | null,
 ): string {
   if (job.control === 'paused') return `paused: ${job.controlReason}`
   // A store that asks to slow down is slower than any rate that is granted.
   if (targetLimit !== null) return targetLimit
+  if (job.control === 'cancelled') return 'nothing: it was cancelled'
+  // Reading the target again is no work at the source, whose rate does not limit it.
+  if (isAtRest(job)) return job.roundCause === 'verify' ? 'this machine' : 'nothing: it has ended'
   if (rate !== undefined && rate.bytesPerSecond !== null) return rate.reason
   return 'this machine'
 }

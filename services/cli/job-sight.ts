@@ -1,11 +1,14 @@
 // What is told of a job, in one line, in many, and as an object: of this machine and of a cluster alike.
+import { isAtRest } from '#libs/domain/job-control'
 import { keyOf } from '#libs/domain/keys'
 import { showText } from '#libs/domain/name-text'
+import { limitOf } from '#libs/domain/phase'
 import { formatCount, formatRate, formatShare, formatSize } from '#libs/domain/quantity'
+import { rateSourceOf } from '#libs/domain/rate'
 import { outcomes } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
 import { codesSince, pendingOf } from '#libs/domain/tally'
-import type { JobRow, TallyRow } from '#schemas/rows'
+import type { JobRow, RowOf, TallyRow } from '#schemas/rows'
 import type { JobView } from '../embedded/job-view.ts'
 import { passStateOf } from '../embedded/report-again.ts'
 import { asOfText } from './jobs.ts'
@@ -14,6 +17,8 @@ export interface JobSight {
   readonly job: string
   readonly row: JobRow | undefined
   readonly tally: TallyRow
+  /** The last decision on the rate of its source. */
+  readonly rate: RowOf<'rate'> | undefined
   readonly isHeldElsewhere: boolean
   readonly asOf: string | null
 }
@@ -21,7 +26,15 @@ export interface JobSight {
 export async function sightOf(view: JobView): Promise<JobSight> {
   const { job, row, rows, isHeldElsewhere } = view
   const tally = (await rows.get(keyOf.tally(job))) ?? emptyTally
-  return { job, row, tally, isHeldElsewhere, asOf: asOfText(view) }
+  const rate = row === undefined ? undefined : await rows.get(keyOf.rate(rateSourceOf(row.request.source)))
+  return { job, row, tally, rate, isHeldElsewhere, asOf: asOfText(view) }
+}
+
+/** What limits it now, in words; null before it is accepted. */
+function limitedBy({ row, rate, isHeldElsewhere }: JobSight): string | null {
+  if (row === undefined) return null
+  const isWorkedOn = isHeldElsewhere || row.control !== 'running' || isAtRest(row)
+  return isWorkedOn ? limitOf(row, rate, null) : 'nothing: no process works on it'
 }
 
 function stateWord({ row, isHeldElsewhere }: JobSight): string {
@@ -66,6 +79,11 @@ export function sightObject(sight: JobSight): object {
     target_bytes_written: tally.targetBytesWritten,
     target_bytes_read: tally.targetBytesRead,
     throughput_bytes_per_second: row?.throughputBytesPerSecond ?? null,
+    throughput_timetable: row?.throughputTimetable ?? null,
+    source_peak_bytes_per_second: row?.sourcePeakBytesPerSecond ?? null,
+    max_workers: row?.workersMax ?? null,
+    priority: row?.priority ?? null,
+    limited_by: limitedBy(sight),
     findings: Object.fromEntries(findingsOf(sight).map(({ code, count }) => [code, count])),
   }
 }
@@ -99,7 +117,8 @@ export function showLines(sight: JobSight, more: readonly string[], next: string
       ([name, { items, bytes: size }]) =>
         ` ${name.replaceAll('_', ' ').padEnd(14)}${formatCount(items)} items, ${formatSize(size)}`,
     )
-  const limit = row?.throughputBytesPerSecond ?? null
+  const limit = row?.throughputTimetable ?? formatRate(row?.throughputBytesPerSecond ?? null)
+  const limited = limitedBy(sight)
   const findings = findingsOf(sight).map(({ code, count }) => `${code} ${formatCount(count)}`)
   const reason = row === undefined || row.control === 'running' ? '' : `: ${showText(row.controlReason)}`
   return [
@@ -113,7 +132,8 @@ export function showLines(sight: JobSight, more: readonly string[], next: string
     ` proven        ${formatShare(provenBytes(tally), tally.listed.bytes - tally.skipped.bytes)} of the bytes`,
     ` chunks        ${formatCount(tally.chunksPlanned)} planned, ${formatCount(tally.chunksVerified)} read back, ${formatCount(tally.chunksFailed)} failed`,
     ` bytes         ${formatSize(tally.sourceBytesRead)} read at the source, ${formatSize(tally.targetBytesWritten)} written, ${formatSize(tally.targetBytesRead)} read back`,
-    ` limit         ${formatRate(limit)}`,
+    ` limit         ${limit}`,
+    ...(limited === null ? [] : [` limited by    ${showText(limited)}`]),
     ...(findings.length === 0 ? [] : [` findings      ${findings.join(', ')}`]),
     ...more,
     ...(next === null ? [] : [` next          ${next}`]),

@@ -85,6 +85,7 @@ test('a cancelled migration is failed and says by whom and why', async () => {
   const { body } = await post(job, 'cancel')
   assert.equal(body.status, 'failed')
   assert.equal(body.last_failure_reason, 'cancelled by tester: because of the test')
+  assert.equal(body.limited_by, 'nothing: it was cancelled')
   assert.equal((await post(job, 'retry')).body.code, 'STATE_CONFLICT', 'it is still stopping')
 })
 

@@ -22,7 +22,13 @@ test('jobs are listed with where they are, and shown with all that is counted', 
   const told = objectOf(await place.run('jobs', 'show', 'tides', '--json'))
   assert.deepEqual([told['state'], told['passes_completed'], told['as_of']], ['completed', 1, null])
   assert.deepEqual(told['listed'], { items: 7, bytes: 100_017 })
-  assert.match((await place.run('jobs', 'show', 'tides')).output, /\n proven {8}100 % of the bytes\n/)
+  assert.deepEqual(
+    [told['limited_by'], told['priority'], told['max_workers']],
+    ['nothing: it has ended', 'normal', null],
+  )
+  const shown = (await place.run('jobs', 'show', 'tides')).output
+  assert.match(shown, /\n proven {8}100 % of the bytes\n/)
+  assert.match(shown, /\n limit {9}unlimited\n limited by {4}nothing: it has ended\n/)
   assert.equal((await place.run('jobs', 'show', 'no-such')).code, 2)
 })
 
