@@ -8,15 +8,17 @@ import { pendingOf } from './tally.ts'
  * moving: bytes are copied and read back, perhaps while listing goes on. reconciling: the target is listed and compared.
  * finishing: uploads are swept, directories finished, the report made.
  */
-export type Phase =
-  | 'starting'
-  | 'scanning'
-  | 'moving'
-  | 'verifying'
-  | 'reconciling'
-  | 'finishing'
-  | 'complete'
-  | 'stopped'
+export const phases = [
+  'starting',
+  'scanning',
+  'moving',
+  'verifying',
+  'reconciling',
+  'finishing',
+  'complete',
+  'stopped',
+] as const
+export type Phase = (typeof phases)[number]
 
 export function phaseOf(job: JobRow, listing: ListingRow, tally: TallyRow): Phase {
   if (job.control !== 'running') return 'stopped'

@@ -181,3 +181,4 @@ export const migrationEntry = Type.Object(
   },
   closed,
 )
+export type MigrationEntry = Static<typeof migrationEntry>

@@ -105,6 +105,7 @@ export const migrationAccepted = Type.Object(
   },
   { ...closed, description: 'The request is in the log.' },
 )
+export type MigrationAccepted = Static<typeof migrationAccepted>
 
 const control = Type.Object(
   { by: Type.String(), reason: Type.String(), code: orNull(Type.String()) },

@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import { Client } from 'undici'
 import { WaybillError } from '#libs/domain/errors'
-import type { Migration } from '#schemas/api/migration'
+import type { MigrationEntry } from '#schemas/api/findings'
+import type { Migration, MigrationAccepted, MigrationRequest } from '#schemas/api/migration'
 import type { Problem } from '#schemas/api/parts'
 import type { LoggedEvent } from '#schemas/api/system'
 
@@ -15,8 +16,11 @@ export interface ApiClient {
   send(method: 'GET' | 'POST' | 'PATCH', path: string, body?: object): Promise<Migration>
   /** Hands over events as they come; ends with the stream or the signal. */
   follow(path: string, signal: AbortSignal, take: (event: LoggedEvent) => Promise<void>): Promise<void>
+  submit(order: MigrationRequest): Promise<MigrationAccepted>
   /** Pages of events, from the beginning to the end. */
   pages(path: string, take: (event: LoggedEvent) => Promise<void>): Promise<void>
+  /** All migrations. */
+  list(): Promise<readonly MigrationEntry[]>
   close(): Promise<void>
 }
 
@@ -29,6 +33,8 @@ function isProblem(value: unknown): value is Problem {
 /** A refusal of the API as an error of the command line. */
 function refusal(status: number, body: unknown, job: string): WaybillError {
   const facts = isProblem(body) ? { job, code: body.code, problem: body.detail } : { job, status }
+  if (isProblem(body) && (body.code === 'STOPPING' || body.code === 'LOG_UNAVAILABLE'))
+    return new WaybillError('API_UNREACHABLE', { reason: body.code })
   if (status === 404) return new WaybillError('JOB_UNKNOWN', { job })
   if (status === 409) return new WaybillError('JOB_STATE', facts)
   if (status === 401 || status === 403) return new WaybillError('API_DENIED', facts)
@@ -46,18 +52,37 @@ async function clientOf(address: ApiAddress): Promise<Client> {
 const jobIn = (path: string): string => decodeURIComponent(path.split('/')[2]?.split('?')[0] ?? '')
 
 /** Throws API_UNREACHABLE for what the network says. */
-async function told<T>(work: Promise<T>, address: ApiAddress): Promise<T> {
+async function told<T>(work: Promise<T>, address: ApiAddress, signal?: AbortSignal): Promise<T> {
   try {
     return await work
   } catch (cause) {
-    if (cause instanceof WaybillError) throw cause
+    if (cause instanceof WaybillError || signal?.aborted === true) throw cause
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
     const place = address.kind === 'socket' ? address.path : address.url
     throw new WaybillError('API_UNREACHABLE', { place, reason }, { cause })
   }
 }
 
-export async function openApiClient(address: ApiAddress): Promise<ApiClient> {
+/** Every entry of all pages. */
+async function readPages<T>(
+  json: (method: 'GET', path: string) => Promise<unknown>,
+  path: string,
+  take: (entry: T) => Promise<void> | void,
+): Promise<void> {
+  for (let cursor = ''; ; ) {
+    const mark = path.includes('?') ? '&' : '?'
+    const page = (await json('GET', `${path}${mark}limit=1000${cursor}`)) as {
+      readonly entries: readonly T[]
+      readonly next: string | null
+    }
+    for (const entry of page.entries) await take(entry)
+    if (page.next === null) return
+    cursor = `&cursor=${encodeURIComponent(page.next)}`
+  }
+}
+
+/** @param signal ends what is under way with its reason */
+export async function openApiClient(address: ApiAddress, signal?: AbortSignal): Promise<ApiClient> {
   const client = await clientOf(address)
   const base = address.kind === 'url' ? new URL(address.url).pathname.replace(/\/+$/, '') : ''
   const headers: Record<string, string> =
@@ -69,6 +94,7 @@ export async function openApiClient(address: ApiAddress): Promise<ApiClient> {
       path: `${base}${path}`,
       headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
     })
     const text = await answer.body.text()
     const value: unknown = /json/.test(String(answer.headers['content-type'])) ? JSON.parse(text) : null
@@ -97,26 +123,23 @@ export async function openApiClient(address: ApiAddress): Promise<ApiClient> {
     }
   }
 
-  async function pages(path: string, take: (event: LoggedEvent) => Promise<void>): Promise<void> {
-    for (let cursor = ''; ; ) {
-      const mark = path.includes('?') ? '&' : '?'
-      const page = (await json('GET', `${path}${mark}limit=1000${cursor}`)) as {
-        readonly entries: readonly LoggedEvent[]
-        readonly next: string | null
-      }
-      for (const event of page.entries) await take(event)
-      if (page.next === null) return
-      cursor = `&cursor=${encodeURIComponent(page.next)}`
-    }
-  }
-
   return {
-    send: (method, path, body) => told(json(method, path, body) as Promise<Migration>, address),
-    follow: (path, signal, take) =>
-      told(follow(path, signal, take), address).catch((error: unknown) => {
-        if (!signal.aborted) throw error
+    send: (method, path, body) => told(json(method, path, body) as Promise<Migration>, address, signal),
+    submit: (order) => told(json('POST', '/migrations', order) as Promise<MigrationAccepted>, address, signal),
+    follow: (path, ended, take) =>
+      told(follow(path, ended, take), address).catch((error: unknown) => {
+        if (!ended.aborted) throw error
       }),
-    pages: (path, take) => told(pages(path, take), address),
+    pages: (path, take) => told(readPages(json, path, take), address, signal),
+    async list() {
+      const entries: MigrationEntry[] = []
+      await told(
+        readPages<MigrationEntry>(json, '/migrations', (entry) => void entries.push(entry)),
+        address,
+        signal,
+      )
+      return entries
+    },
     close: () => client.destroy(),
   }
 }

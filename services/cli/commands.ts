@@ -91,33 +91,37 @@ export const commandTable = {
     examples: ['waybill explain archive-2026 2026/january/0001.tif'],
   },
   'jobs list': {
-    summary: 'list the jobs of the state folder',
+    summary: 'list the jobs of the state folder, of the cluster, or of a process that serves (--api)',
     details: [],
     arguments: [],
     examples: ['waybill jobs list --json'],
   },
   'jobs show': {
-    summary: 'show one job: state, totals, what is left',
+    summary: 'show one job: state, totals, what is left, what limits it',
     details: [],
     arguments: [job],
-    examples: ['waybill jobs show archive-2026'],
+    examples: ['waybill jobs show archive-2026', 'waybill jobs show archive-2026 --api http://localhost:8480'],
   },
   'jobs submit': {
     summary: 'ask the cluster to move SOURCE to TARGET',
     details: [
       'Appends the request to the event log of the cluster and prints the job. The locations name connections of the configuration of the processes that serve: @NAME/folder.',
-      'Needs [kafka] in the configuration. The same request again goes on with the job, or asks for a new pass when it is complete.',
+      'Needs [kafka] in the configuration, or --api: then the process that serves is asked, and a name that is taken is refused. In a cluster the same request again goes on with the job, or asks for a new pass when it is complete.',
     ],
     arguments: [
       { name: 'SOURCE', help: 'where bytes come from: @CONNECTION/folder', count: 'one', completion: 'nothing' },
       { name: 'TARGET', help: 'where bytes go to: @CONNECTION/folder', count: 'one', completion: 'nothing' },
     ],
-    examples: ['waybill jobs submit @archive/2026 @bucket/2026 --config waybill.toml'],
+    examples: [
+      'waybill jobs submit @archive/2026 @bucket/2026 --config waybill.toml',
+      'waybill jobs submit @archive/2026 @bucket/2026 --api http://localhost:8480',
+    ],
   },
   'jobs wait': {
-    summary: 'wait until a job of the cluster is complete, and tell what came of it',
+    summary: 'wait until a job is complete, and tell what came of it',
     details: [
       'Ends with the exit code that migrate would have. A job that pauses ends the waiting with 8, and so does --timeout.',
+      'Asks the cluster of --config, the process of --api, or the one that works on the job on this machine; of a job at rest it tells what is.',
     ],
     arguments: [job],
     examples: ['waybill jobs wait 2026-to-2026-1a2b3c4d --config waybill.toml --timeout 12h'],

@@ -13,13 +13,16 @@ export const controlling = [
   'jobs events',
 ] as const
 
+/** Commands that the API of a process may answer. */
+const answering = [...controlling, 'jobs list', 'jobs show', 'jobs submit', 'jobs wait'] as const
+
 /** Commands on the tokens of the API. */
 export const tokenCommands = ['tokens create', 'tokens list', 'tokens revoke'] as const
 
 export const controlOptions = {
   api: optional(endpoint, {
     group: 'command',
-    commands: controlling,
+    commands: answering,
     help: 'address of the API of a process that serves; the token stands in the variable WAYBILL_TOKEN',
   }),
   reason: optional(text('TEXT'), {

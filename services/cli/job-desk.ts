@@ -37,6 +37,9 @@ export interface JobDesk {
   readonly isAtRest: boolean
   order(command: OrderedCommand, job: string, reason: string): Promise<Migration>
   throttle(job: string, change: LimitsChange): Promise<Migration>
+  show(job: string): Promise<Migration>
+  /** Until it is paused, complete or failed, or so many seconds, 60 at most, are over; at rest it waits for nothing. */
+  wait(job: string, seconds: number): Promise<Migration>
   events(job: string, asked: EventsAsked): Promise<void>
   close(): Promise<void>
 }
@@ -44,11 +47,13 @@ export interface JobDesk {
 const actor = 'command line'
 
 async function apiDesk(address: ApiAddress, signal: AbortSignal): Promise<JobDesk> {
-  const client = await openApiClient(address)
+  const client = await openApiClient(address, signal)
   return {
     isAtRest: false,
     order: (command, job, reason) => client.send('POST', `/migrations/${job}/${command}`, { reason }),
     throttle: (job, change) => client.send('PATCH', `/migrations/${job}`, change),
+    show: (job) => client.send('GET', `/migrations/${job}`),
+    wait: (job, seconds) => client.send('GET', `/migrations/${job}?status=paused&wait=${seconds}s`),
     events(job, { types, isFollowed, take }) {
       const path = `/migrations/${job}/events${types.length === 0 ? '' : `?types=${types.join(',')}`}`
       return isFollowed ? client.follow(path, signal, take) : client.pages(path, take)
@@ -91,10 +96,14 @@ async function say(
 
 function logDesk(place: LogPlace): JobDesk {
   const { log, projection, input, isAtRest, close } = place
+  const show = async (job: string): Promise<Migration> =>
+    migrationOf(await knownSight(place, job), input.clock.now(), null)
   return {
     isAtRest,
     order: (command, job, reason) => say(place, job, command, () => commandEvent(command, { job, actor, reason })),
     throttle: (job, change) => say(place, job, 'throttle', (sight) => limitsEvent(sight, change, actor)),
+    show,
+    wait: show,
     async events(job, { types, take }) {
       await knownSight(place, job)
       const end = projection.positions()
@@ -173,7 +182,8 @@ async function runningDesk(folder: string, signal: AbortSignal): Promise<JobDesk
   }
 }
 
-function addressOf(input: CommandInput, url: string): ApiAddress {
+/** Where `--api` leads. */
+export function addressOf(input: CommandInput, url: string): ApiAddress {
   const { settings, environment } = input
   return { kind: 'url', url, token: environment.secret('WAYBILL_TOKEN'), caFile: settings['ca-file'] }
 }

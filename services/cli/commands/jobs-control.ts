@@ -5,6 +5,7 @@ import { parseRate } from '#libs/domain/quantity'
 import { isTimetable, parseTimetable } from '#libs/domain/timetable'
 import type { LimitsChange, Migration } from '#schemas/api/migration'
 import type { OrderedCommand } from '../../api/command-events.ts'
+import { gigabytesPerHour } from '../api-order.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { type JobDesk, openJobDesk } from '../job-desk.ts'
 import { jobNamed } from '../jobs.ts'
@@ -41,9 +42,6 @@ export const jobsPause = commandOf('pause')
 export const jobsResume = commandOf('resume')
 export const jobsCancel = commandOf('cancel')
 export const jobsRetry = commandOf('retry')
-
-/** As the API takes it: rounded so that the same whole bytes a second come out again. */
-const gigabytesPerHour = (bytesPerSecond: number): number => ((bytesPerSecond + 0.5) * 3600) / 1e9
 
 const usage = (problem: string): WaybillError => new WaybillError('USAGE', { problem })
 

@@ -11,6 +11,7 @@ import { clusterSettingsOf } from '../cluster-settings.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { clusterRequestOf } from '../request.ts'
 import { shellWords } from '../shell-words.ts'
+import { apiJobsSubmit } from './api-jobs.ts'
 
 interface Submitted {
   readonly action: 'requested' | 'requested_before' | 'resumed' | 'new_pass' | 'running'
@@ -52,6 +53,7 @@ async function submit(input: CommandInput, look: ClusterLook, job: string, reque
 
 export const jobsSubmit: Command = async (input) => {
   const { words, settings, terminal } = input
+  if (settings.api !== null) return apiJobsSubmit(input, settings.api)
   const cluster = await clusterSettingsOf(input)
   const [source, target] = [clusterLocation(words[0] ?? '', cluster), clusterLocation(words[1] ?? '', cluster)]
   const request = await clusterRequestOf(input, { source, target })

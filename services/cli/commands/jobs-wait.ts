@@ -10,6 +10,7 @@ import { type AgainOptions, factsAgain, writeReportAgain } from '../../embedded/
 import { snapshotOf } from '../../embedded/snapshot.ts'
 import { openRequests, wordsOfClusterJob } from '../cluster-jobs.ts'
 import { type ClusterLook, jobViewOf, openClusterLook } from '../cluster-look.ts'
+import { isOfCluster } from '../cluster-settings.ts'
 import type { Command, CommandInput } from '../command.ts'
 import { jobNamed } from '../jobs.ts'
 import { collectProblems } from '../problem-groups.ts'
@@ -17,6 +18,7 @@ import { askEveryMs, watchProgress } from '../progress-screen.ts'
 import { problemOf, reportFileOf, screenOf } from '../session-run.ts'
 import { software } from '../software.ts'
 import { type RunSummary, summaryObject, summaryText } from '../summary.ts'
+import { deskWait } from './desk-wait.ts'
 import { writeForm } from './report.ts'
 
 /** Why the waiting ended. */
@@ -137,6 +139,7 @@ async function tell(input: CommandInput, view: JobView, end: End): Promise<ExitC
 type Leaf = Parameters<AgainOptions['onLeaf']>[0]
 
 export const jobsWait: Command = async (input) => {
+  if (input.settings.api !== null || !isOfCluster(input)) return deskWait(input)
   const job = jobNamed(input.words[0] ?? '')
   reportFileOf(input.settings.report)
   const look = await openClusterLook(input)

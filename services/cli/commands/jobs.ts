@@ -12,6 +12,7 @@ import { type JobSight, listText, showLines, sightObject, sightOf, type Unreadab
 import { jobNamed, viewJobHere, wordsOfJob } from '../jobs.ts'
 import { shellWords } from '../shell-words.ts'
 import { stateFolderOf } from '../state-folder.ts'
+import { apiJobsList, apiJobsShow } from './api-jobs.ts'
 import { clusterJobsList, clusterJobsShow } from './cluster-jobs.ts'
 
 async function lookAt(input: CommandInput, job: string): Promise<JobSight> {
@@ -24,6 +25,7 @@ async function lookAt(input: CommandInput, job: string): Promise<JobSight> {
 }
 
 export const jobsList: Command = async (input) => {
+  if (input.settings.api !== null) return apiJobsList(input, input.settings.api)
   if (isOfCluster(input)) return clusterJobsList(input)
   const { settings, terminal } = input
   const stateFolder = stateFolderOf(input)
@@ -62,6 +64,7 @@ async function reportsIn(folder: string): Promise<readonly string[]> {
 }
 
 export const jobsShow: Command = async (input) => {
+  if (input.settings.api !== null) return apiJobsShow(input)
   if (isOfCluster(input)) return clusterJobsShow(input)
   const { words, settings, terminal } = input
   const job = jobNamed(words[0] ?? '')

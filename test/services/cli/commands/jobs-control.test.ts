@@ -104,6 +104,12 @@ test('tokens are made, listed without what they are, used against an API, and re
     assert.deepEqual([paused.code, paused.output], [0, 'far: paused (anna: from afar)\n'], paused.notices)
     const twice = await far.run('jobs', 'pause', 'far', '--api', world.address)
     assert.match(twice.notices, /^waybill: JOB_STATE: /)
+    const listed = await far.run('jobs', 'list', '--api', world.address)
+    assert.equal(listed.output, 'far  paused    0 B of 0 B read back  @disk/a -> @vault/a\n')
+    const shown = await far.run('jobs', 'show', 'far', '--api', world.address)
+    assert.match(shown.output, /^far: paused\n.*\n limited by {4}paused: from afar\n$/s)
+    const waited = await far.run('jobs', 'wait', 'far', '--api', world.address)
+    assert.deepEqual([waited.code, waited.output.split('. ')[0]], [8, 'far: paused'], waited.notices)
     const events = await far.run('jobs', 'events', 'far', '--api', world.address, '--json')
     assert.deepEqual(
       events.output
@@ -112,6 +118,17 @@ test('tokens are made, listed without what they are, used against an API, and re
         .map((line) => JSON.parse(line).type),
       ['JobAccepted', 'JobPaused'],
     )
+    const near = ['@disk/b/', '@vault/b', '--api', world.address, '--throughput', '400GB/h', '--exclude', '*.tmp']
+    const asked = await far.run('jobs', 'submit', ...near, '--job', 'near', '--max-errors', '1%', '--json')
+    assert.equal(objectOf(asked)['status'], 'pending', asked.notices)
+    const { body: shownNear } = await world.call('/migrations/near', { headers })
+    assert.deepEqual([shownNear.source_path, shownNear.throughput_limit_gb_per_hour], ['@disk/b', 400])
+    assert.match(
+      (await far.run('jobs', 'submit', ...near, '--job', 'near')).notices,
+      /^waybill: JOB_STATE: .* near exists/,
+    )
+    const astray = await far.run('jobs', 'submit', '/etc', '@vault/c', '--api', world.address)
+    assert.match(astray.notices, /^waybill: API_REFUSED: .*\/source_path/)
     const nobody = await place.run('jobs', 'resume', 'far', '--api', world.address)
     assert.match(nobody.notices, /^waybill: API_DENIED: /)
     assert.equal((await place.run('tokens', 'revoke', String(made['id']))).code, 0)
