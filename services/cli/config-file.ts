@@ -63,7 +63,8 @@ export function parseConfig(text: string, path: string): ConfigFile {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
     const sentence = error.message.split('\n')[0] ?? ''
-    throw invalid(path, `line ${error.line}: ${sentence.replace(/^Invalid TOML document: /, '')}`, error)
+    // The error itself quotes the lines around, which may hold a password: it is not kept.
+    throw invalid(path, `line ${error.line}: ${sentence.replace(/^Invalid TOML document: /, '')}`)
   }
   return new ConfigReader(text, path).read(table)
 }

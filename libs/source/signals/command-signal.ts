@@ -19,13 +19,13 @@ function run({ name, words, timeoutMs }: CommandSettings, signal: AbortSignal): 
     const child = execFile(program, rest, options, (error, stdout) => {
       if (error === null) resolve(stdout)
       else if (signal.aborted) reject(signal.reason)
-      else reject(new WaybillError('SIGNAL_FAILED', { name, problem: problemOf(error) }, { cause: error }))
+      else reject(new WaybillError('SIGNAL_FAILED', { name, problem: problemOf(error) }))
     })
     child.stdin?.end()
   })
 }
 
-/** Without what the command printed: that may hold secrets. */
+/** The error itself holds all words of the command and what it printed, either of which may be a secret: it is not kept. */
 function problemOf(error: { readonly code?: unknown; readonly killed?: boolean }): string {
   if (error.killed === true) return 'the command took too long'
   if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return `the command printed more than ${answerBytesMax} bytes`

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { inspect } from 'node:util'
 import { WaybillError } from '#libs/domain/errors'
 import { type Environment, readEnvironment } from '#libs/runtime/environment'
 import { parseConfig } from '#services/cli/config-file'
@@ -78,6 +79,13 @@ test('what is wrong in a file is told with its place', () => {
       text,
     )
   }
+})
+
+test('what is said of a configuration that is no TOML quotes no line of it, nor does its stack', () => {
+  assert.throws(
+    () => parseConfig('[kafka]\nsasl_password = "planted\n', 'file'),
+    (error) => !inspect(error).includes('planted') && inspect(error).includes('line 2'),
+  )
 })
 
 test('a misspelt variable is told, one of something else is not', async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { codeOf } from '#libs/domain/errors'
 import { systemClock } from '#libs/runtime/system-clock'
 import { openCommandSignal } from '#libs/source/signals/command-signal'
@@ -20,6 +21,7 @@ async function refusalOf(attempt: Promise<unknown>): Promise<string> {
     () => assert.fail('nothing was thrown'),
     (thrown: unknown) => thrown,
   )
+  assert.ok(!inspect(error).includes('secret'), 'a cause holds what the command printed')
   const { problem } = (error as { facts?: { problem?: string } }).facts ?? {}
   return `${codeOf(error)}: ${problem}`
 }
@@ -122,7 +124,7 @@ test('a command answers a number, or JSON with the bytes of all', async () => {
 
 test('a command that fails, prints something else or does not end is refused with its reason, without what it printed', async () => {
   const refusals = [
-    [['/bin/sh', '-c', 'echo secret >&2; exit 3'], 'SIGNAL_FAILED: the command ended with 3'],
+    [['/bin/sh', '-c', 'echo secret >&2; exit 3', 'secret argument'], 'SIGNAL_FAILED: the command ended with 3'],
     [['/nonexistent/program'], 'SIGNAL_FAILED: the command failed: ENOENT'],
     [['/bin/echo', 'secret'], 'SIGNAL_UNREADABLE: neither a number nor JSON'],
     [['/bin/echo', '"7"'], 'SIGNAL_UNREADABLE: neither a number nor an object'],
