@@ -28,3 +28,14 @@ test('dashboard, alert rules and docs/api.md name the metrics that are served, a
     await world.close()
   }
 })
+
+test('an alert names no label that its expression has summed away', () => {
+  const rules = read('alerts.yml').split('- alert: ').slice(1)
+  assert.ok(rules.length > 5)
+  for (const rule of rules) {
+    const expression = /expr: (.*)/.exec(rule)?.[1] ?? ''
+    const isSummed = /\b(max|sum|min|avg)\b/.test(expression)
+    for (const [, label] of rule.matchAll(/\$labels\.(\w+)/g))
+      assert.ok(!isSummed || expression.includes(`by (${label})`), `${rule.split('\n')[0]}: ${label}`)
+  }
+})
