@@ -90,11 +90,10 @@ export const problemTable = {
     'Read the migration again, and send its ETag with the change.',
   ),
   BODY_TOO_LARGE: kind(413, 'The body is too large.', 'A body has 64 KiB at most.'),
-  ADDRESS_TOO_LONG: kind(414, 'The address is too long.', 'Shorten the query.'),
   MEDIA_TYPE_UNSUPPORTED: kind(415, 'Only application/json is taken.', 'Send content-type: application/json.'),
   KEY_REUSED: kind(422, 'The Idempotency-Key was used for another request.', 'Use a new key for another request.'),
   TOO_MANY_REQUESTS: kind(429, 'Too many requests.', 'Ask again after Retry-After.'),
-  HEADERS_TOO_LARGE: kind(431, 'The headers are too large.', 'All headers together have 64 KiB at most.'),
+  HEADERS_TOO_LARGE: kind(431, 'The headers are too large.', 'Address and headers together have 64 KiB at most.'),
   INTERNAL: kind(500, 'A mistake in waybill.', 'The log of the process tells what happened.'),
   LOG_UNAVAILABLE: kind(
     503,

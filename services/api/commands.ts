@@ -175,7 +175,7 @@ export const createMigration: Handler<'createMigration'> = async ({ body, header
       const detail = `the migration ${job} exists; give another job_id, or ask for a retry of it`
       throw new ApiProblem('MIGRATION_EXISTS', { state, detail })
     }
-    if (context.pace.openJobs() >= context.limits.openMigrationsMax)
+    if (!context.pace.takeOpen(context.limits.openMigrationsMax))
       throw new ApiProblem('TOO_MANY_REQUESTS', {
         detail: 'too many migrations are open',
         headers: { 'retry-after': '60' },

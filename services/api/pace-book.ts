@@ -20,18 +20,21 @@ interface Sample {
 export interface PaceBook {
   /** Bytes a second; null: too little is known, or it does not run. */
   of(job: string): number | null
-  /** Migrations that were under way, or not begun, when last looked. */
-  openJobs(): number
+  /** Counts one more open migration; false, and counts none, when there are `max` already. What came to nothing is forgotten soon. */
+  takeOpen(max: number): boolean
   /** Looks until the signal aborts. */
   run(signal: AbortSignal): Promise<void>
 }
 
 export function createPaceBook(projection: Pick<Projection, 'rows'>, clock: Clock): PaceBook {
   const samples = new Map<string, readonly Sample[]>()
+  /** Migrations that were under way, or not begun, when last looked, and those that were asked for since. */
   let open = 0
+  let taken = 0
 
   async function runningJobs(): Promise<readonly string[]> {
     const running: string[] = []
+    const takenBefore = taken
     let count = 0
     let after: string | undefined
     for (;;) {
@@ -44,7 +47,9 @@ export function createPaceBook(projection: Pick<Projection, 'rows'>, clock: Cloc
       after = rows.at(-1)?.key
       if (rows.length < rowsAtOnce) break
     }
-    open = count + (await projection.rows.slice('request', 'request/', jobsMax)).length
+    const asked = await projection.rows.slice('request', 'request/', jobsMax)
+    // Those of this moment may be counted twice, until the next look, and none is missed.
+    open = count + asked.length + taken - takenBefore
     return running
   }
 
@@ -69,7 +74,12 @@ export function createPaceBook(projection: Pick<Projection, 'rows'>, clock: Cloc
       const pace = ((last.bytes - first.bytes) / (last.atMs - first.atMs)) * 1000
       return pace > 0 ? pace : null
     },
-    openJobs: () => open,
+    takeOpen(max) {
+      if (open >= max) return false
+      open += 1
+      taken += 1
+      return true
+    },
     async run(signal) {
       while (!signal.aborted) {
         await look()

@@ -56,9 +56,11 @@ test('a request that does not arrive in time is 408, and its connection is close
   assert.ok(performance.now() - started < 8_000)
 })
 
-test('headers that are too large are 431, and what is no HTTP is 400, both as problem details', async () => {
+test('headers and addresses that are too large are 431, and what is no HTTP is 400, both as problem details', async () => {
   const large = await raw(`GET /migrations HTTP/1.1\r\n${head}x: ${'y'.repeat(70_000)}\r\n\r\n`)
   assert.match(large, /^HTTP\/1\.1 431 [\s\S]*application\/problem\+json[\s\S]*"code":"HEADERS_TOO_LARGE"/)
+  const long = await raw(`GET /migrations?cursor=${'y'.repeat(70_000)} HTTP/1.1\r\n${head}\r\n`)
+  assert.match(long, /^HTTP\/1\.1 431 [\s\S]*"code":"HEADERS_TOO_LARGE"/)
   const none = await raw('no http at all\r\n\r\n')
   assert.match(none, /^HTTP\/1\.1 400 [\s\S]*"code":"REQUEST_INVALID"/)
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { problemTable } from '#schemas/api/problems'
@@ -27,6 +27,18 @@ test('docs/api.md tells every route and every problem', () => {
     assert.ok(text.includes(`${method} ${path}`), `${method} ${path}`)
   for (const [code, { status }] of Object.entries(problemTable))
     assert.ok(text.includes(`| ${status} | \`${code}\``), code)
+})
+
+test('every problem that is told of is one that something answers with', () => {
+  const folders = ['services/api', 'libs/runtime'].map((name) => join(docs, '..', name))
+  const sources = folders.flatMap((folder) =>
+    readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8')),
+  )
+  for (const code of Object.keys(problemTable))
+    assert.ok(
+      sources.some((text) => text.includes(`'${code}'`)),
+      code,
+    )
 })
 
 test('/openapi.json and /docs are served, and /docs loads nothing and runs nothing', async () => {
