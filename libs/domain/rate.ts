@@ -71,6 +71,9 @@ function limitReason(jobs: readonly JobLimit[]): string {
   return first?.isOfTimetable === true ? 'limit of the job, by its timetable' : 'limit of the job'
 }
 
+/** Whoever asks what limits a job is to know that a limit too high would reach the source unhindered. */
+const alone = '(alone: the peak of the source is not known)'
+
 /** What a source can deliver, beside what its jobs declare. */
 export interface KnownPeak {
   readonly bytesPerSecond: number
@@ -92,7 +95,8 @@ export function sourceCap(jobs: readonly JobLimit[], known: KnownPeak | null): R
   if (sum === null && tenth === null) {
     return { bytesPerSecond: null, reason: 'no limit was asked for and no peak of the source is known' }
   }
-  if (tenth === null || (sum !== null && sum <= tenth)) return { bytesPerSecond: sum, reason: limitReason(jobs) }
+  if (tenth === null) return { bytesPerSecond: sum, reason: `${limitReason(jobs)} ${alone}` }
+  if (sum !== null && sum <= tenth) return { bytesPerSecond: sum, reason: limitReason(jobs) }
   const peakName = declared === null ? 'measured lower bound of the peak' : 'peak'
   return { bytesPerSecond: tenth, reason: `10 % of the ${peakName} of the source` }
 }

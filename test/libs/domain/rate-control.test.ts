@@ -33,7 +33,12 @@ test('the cap is the least of a tenth of the lowest peak and the sum of the limi
   const one = { ...job, bytesPerSecond: 30 * MB, peakBytesPerSecond: null }
   const two = { ...job, bytesPerSecond: 40 * MB, peakBytesPerSecond: 600 * MB }
   const open = { ...job, bytesPerSecond: null, peakBytesPerSecond: null }
-  assert.deepEqual(sourceCap([one], null), { bytesPerSecond: 30 * MB, reason: 'limit of the job' })
+  assert.deepEqual(sourceCap([one], null), {
+    bytesPerSecond: 30 * MB,
+    reason: 'limit of the job (alone: the peak of the source is not known)',
+  })
+  const peak = { bytesPerSecond: 300 * MB, isMeasured: true }
+  assert.deepEqual(sourceCap([one], peak), { bytesPerSecond: 30 * MB, reason: 'limit of the job' })
   assert.deepEqual(sourceCap([one, two], null), { bytesPerSecond: 60 * MB, reason: '10 % of the peak of the source' })
   assert.deepEqual(sourceCap([one, one], null).bytesPerSecond, 60 * MB)
   assert.deepEqual(sourceCap([one, open], null).bytesPerSecond, null)
@@ -46,7 +51,10 @@ test('the cap is the least of a tenth of the lowest peak and the sum of the limi
     sourcePeakBytesPerSecond: null,
   }
   const monday = Date.parse('2026-01-05T12:00:00Z')
-  assert.deepEqual(capOfJob(timed, monday), { bytesPerSecond: 0, reason: 'limit of the job, by its timetable' })
+  assert.deepEqual(capOfJob(timed, monday), {
+    bytesPerSecond: 0,
+    reason: 'limit of the job, by its timetable (alone: the peak of the source is not known)',
+  })
 })
 
 test('above the threshold: halved at once, and no more before the cooldown is over', () => {

@@ -32,7 +32,9 @@ test('a second terminal throttles, shows the events of, and pauses a migration t
   const throttled = objectOf(await place.run('jobs', 'throttle', 'tides', '500kB/s', '--json'))
   assert.equal(throttled['throughput_limit_gb_per_hour'], 1.8)
   // With the new limit, once the source has been decided on.
-  await until(async () => / limited by {4}limit of the job\n/.test((await place.run('jobs', 'show', 'tides')).output))
+  await until(async () =>
+    / limited by {4}limit of the job \(alone: .*\)\n/.test((await place.run('jobs', 'show', 'tides')).output),
+  )
   const events = await place.run('jobs', 'events', 'tides', '--types', 'JobAccepted,LimitsChanged')
   assert.match(
     events.output,
