@@ -7,7 +7,11 @@ const cases: readonly { readonly words: readonly string[]; readonly code: number
   { words: ['migrate', 'source', 'target', '--state-dir', '/proc/x9'], code: 3, says: /STATE_NOT_WRITABLE/ },
   { words: ['migrate', 'source', '/proc/x9'], code: 3, says: /TARGET_NOT_WRITABLE/ },
   { words: ['plan', 'source', '/proc/x9/deep'], code: 3, says: /TARGET_NOT_WRITABLE/ },
-  { words: ['serve', '--roles', 'worker', '--state-dir', '/proc/x9'], code: 3, says: /STATE_NOT_WRITABLE/ },
+  {
+    words: ['serve', '--roles', 'coordinator,worker,verifier', '--state-dir', '/proc/x9'],
+    code: 3,
+    says: /STATE_NOT_WRITABLE/,
+  },
   { words: ['doctor', 'nope', '/proc/x9'], code: 3, says: /TARGET_NOT_WRITABLE/ },
 ]
 
