@@ -201,6 +201,11 @@ async function joinAll({ settings, join }: ServeOptions): Promise<Readonly<Recor
   return { coordinator, worker, verifier }
 }
 
+/** Payload that the workers of this process hold; null: it has none. */
+function inflightBytesOf({ settings }: ServeParts, limits: SharedLimits): (() => number) | null {
+  return settings.roles.includes('worker') ? (): number => limits.budget.inFlight : null
+}
+
 /** Runs until the signal aborts (then it leaves its groups and returns), or throws what ends the process. */
 export async function runServe(options: ServeOptions): Promise<void> {
   const { settings, log, store, clock, software, signal, logger } = options
@@ -227,6 +232,9 @@ export async function runServe(options: ServeOptions): Promise<void> {
     // A process with a cold store owns nothing until it caught up (rule 9).
     await Promise.race([broken, projection.caughtUp(working)])
     logger.info({ process, roles: settings.roles }, 'caught up with the log')
+    const limits = createSharedLimits(parts)
+    // First: an address that is in use must be found before this process takes anybody's share.
+    if (settings.roles.includes('api')) api = await startApiRole(parts, inflightBytesOf(parts, limits))
     const joined = await Promise.race([broken, joinAll(options)])
     memberships = Object.values(joined).filter((each) => each !== null)
     const shares: Shares = {
@@ -234,12 +242,9 @@ export async function runServe(options: ServeOptions): Promise<void> {
       worker: joined.worker && ownPartitions(parts, joined.worker, claimedTopics.worker),
       verifier: joined.verifier,
     }
-    const limits = createSharedLimits(parts)
     const owners = [shares.coordinator, shares.worker].filter((each) => each !== null)
     const serving = new ServingProcess(parts, shares, limits)
     running = [...owners.map((owner) => owner.run(working)), serving.run(working)]
-    const inflightBytes = joined.worker === null ? null : (): number => limits.budget.inFlight
-    if (settings.roles.includes('api')) api = await startApiRole(parts, inflightBytes)
     await Promise.race([broken, ...memberships.map(({ failed }) => failed), Promise.all(running)])
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error
