@@ -2,6 +2,7 @@
 import type { EventOf, Topic, WaybillEvent } from '#schemas/events'
 import type { JobRow, PartitionRow } from '#schemas/rows'
 import { endLeases, standingClaim } from './fold-chunk.ts'
+import { hasEnded, isAtRest } from './job-control.ts'
 import { keyOf } from './keys.ts'
 import type { RecordPlace, Rows } from './rows.ts'
 import { folded, known, stale, type Verdict } from './verdict.ts'
@@ -114,16 +115,32 @@ const controlled = (job: JobRow, control: JobRow['control'], event: Command, cod
   controlCode: code,
 })
 
+/** A further pass that was asked for and that nobody has begun is not asked for any more. */
+function unasked(job: JobRow, event: Command): JobRow {
+  if (!hasEnded(job) || isAtRest(job)) return job
+  const before = { ...job, passAsked: job.pass }
+  return job.isLastPassCancelled
+    ? controlled(before, 'cancelled', event, 'CANCELLED')
+    : controlled(before, 'running', event, null)
+}
+
+/** Commands are judged by the state as somebody saw it; by the time they are folded the pass may have come to its end. */
 function obey(job: JobRow, event: Command): JobRow {
   switch (event.type) {
     case 'JobPaused':
+      // Nothing is left to pause; held against the job, it would swallow the retry that comes next.
+      if (isAtRest(job)) return job
+      // A cancel of the pass before is over once another one is asked for.
+      if (job.control === 'cancelled' && hasEnded(job)) return controlled(job, 'paused', event, event.code)
       return job.control === 'running' ? controlled(job, 'paused', event, event.code) : job
     case 'JobResumed':
       if (job.control === 'paused') return controlled(job, 'running', event, null)
       // Nothing is left to go on with: a further pass is asked for, for what failed and what changed since.
-      return job.pass > 0 && job.passesCompleted === job.pass ? { ...job, passAsked: job.pass + 1 } : job
+      return hasEnded(job) ? { ...job, passAsked: job.pass + 1 } : job
     case 'JobCancelled':
-      return job.control === 'cancelled' ? job : controlled(job, 'cancelled', event, 'CANCELLED')
+      return job.control === 'cancelled' || hasEnded(job)
+        ? unasked(job, event)
+        : controlled(job, 'cancelled', event, 'CANCELLED')
     case 'LimitsChanged': {
       const { throughputBytesPerSecond, throughputTimetable, sourcePeakBytesPerSecond, workersMax, priority } = event
       const request = event.settings === null ? job.request : { ...job.request, ...event.settings }
@@ -192,7 +209,8 @@ function foldFact(
     case 'PassCompleted':
       return event.pass === job.pass && job.passesCompleted < job.pass
         ? {
-            ...job,
+            // A pause that came while the end was under way is over with the pass; the next one is asked for by itself.
+            ...(job.control === 'paused' ? { ...job, control: 'running', controlCode: null } : job),
             passesCompleted: job.pass,
             completedAt: at.position,
             isLastPassCancelled: event.isCancelled,

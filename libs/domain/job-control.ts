@@ -78,11 +78,11 @@ export function refusalOf(command: JobCommand, status: JobStatus, job: JobRow): 
 
 /** Why a job is not as it should be, in words; null: it is. */
 export function failureReasonOf(job: JobRow, tally: TallyRow): string | null {
+  if (job.control === 'paused' && job.controlCode !== null) return `${job.controlCode}: ${job.controlReason}`
   if (hasEnded(job) && !isAtRest(job)) return null
   if (job.control === 'cancelled' || (isAtRest(job) && job.isLastPassCancelled)) {
     return `cancelled by ${job.controlActor}: ${job.controlReason}`
   }
-  if (job.control === 'paused' && job.controlCode !== null) return `${job.controlCode}: ${job.controlReason}`
   if (isAtRest(job)) {
     const { status, sentence } = verdictOf(job, tally)
     return status === 'pass' ? null : sentence

@@ -1,6 +1,7 @@
 // The worker of one job: leases chunks of its partitions and moves them. Bytes start after the lease came back (rule 3).
 
 import { codeOf } from '#libs/domain/errors'
+import { hasEnded } from '#libs/domain/job-control'
 import { keyOf, parseChunkId, parseChunkKey } from '#libs/domain/keys'
 import { rateSourceOf, reportEveryMs } from '#libs/domain/rate'
 import { retryDelayMs } from '#libs/domain/retry'
@@ -136,7 +137,8 @@ class WorkDesk {
       else fresh.push({ kind: 'takeOver', claim: each.claim })
     }
     const moves = await this.#moves(held)
-    const ready = row.control === 'running' ? await this.#leases(held, moves.length) : []
+    // What a cancelled pass left is not moved while a further one is asked for.
+    const ready = row.control === 'running' && !hasEnded(row) ? await this.#leases(held, moves.length) : []
     const leases = transfer.gate.hasGrant() ? ready : []
     const tasks = [...fresh, ...[...moves, ...leases].filter((task) => !busy.has(taskKey(task)))]
     const hasWork = moves.length > 0 || ready.length > 0 || this.#moving.size > 0

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { foldEvent } from '#libs/domain/fold'
+import { failureReasonOf, statusOf } from '#libs/domain/job-control'
 import { keyOf } from '#libs/domain/keys'
-import type { Rows } from '#libs/domain/rows'
+import { emptyTally, type Rows } from '#libs/domain/rows'
 import type { WaybillEvent } from '#schemas/events'
+import type { JobRow } from '#schemas/rows'
 import { smallRequest } from '../../support/memory-migration.ts'
 
 function world(): { rows: Rows; fold(event: object, position?: number): string } {
@@ -49,7 +51,7 @@ test('a refused request is told until one of its name is accepted; a further req
   assert.equal(rows.get(keyOf.rejected('a')), undefined)
 })
 
-test('what was said before a pass opened holds in it; a pass that was cancelled is over for the next', () => {
+test('what was said before a pass opened holds in it, and is over with it', () => {
   for (const [type, control] of [
     ['JobPaused', 'paused'],
     ['JobCancelled', 'cancelled'],
@@ -67,6 +69,87 @@ test('what was said before a pass opened holds in it; a pass that was cancelled 
     fold({ type: 'PassCompleted', sequence: 20, pass: 1, isCancelled: control === 'cancelled', codes: [] })
     open(2)
     assert.equal(rows.get(keyOf.job('a'))?.pass, 2)
-    assert.equal(rows.get(keyOf.job('a'))?.control, control === 'cancelled' ? 'running' : 'paused')
+    assert.equal(rows.get(keyOf.job('a'))?.control, 'running')
   }
+})
+
+const person = { writer: 'api', actor: 'ann', reason: 'not now' }
+const pause = (sequence: number, code: string | null = null): object => ({
+  type: 'JobPaused',
+  ...person,
+  sequence,
+  code,
+})
+const resume = (sequence: number): object => ({ type: 'JobResumed', ...person, sequence })
+const cancel = (sequence: number): object => ({ type: 'JobCancelled', ...person, sequence })
+const passOpened = (pass: number): object => ({
+  type: 'PassOpened',
+  sequence: 10 * pass,
+  pass,
+  sourceRoot: '',
+  readView: '',
+})
+const passCompleted = (pass: number, isCancelled = false): object => ({
+  type: 'PassCompleted',
+  sequence: 10 * pass + 1,
+  pass,
+  isCancelled,
+  codes: [],
+})
+
+/** A job in the state after its acceptance and these events. */
+function jobAfter(...events: readonly object[]): JobRow {
+  const { rows, fold } = world()
+  fold({ type: 'JobAccepted', sequence: 2, request: smallRequest, requestPartition: 0, requestPosition: 1 })
+  for (const event of events) fold(event)
+  const row = rows.get(keyOf.job('a'))
+  assert.ok(row !== undefined)
+  return row
+}
+
+test('a pause that lands as the pass ends, before or after it, leaves the job complete, and a retry asks for a pass', () => {
+  const endings = [
+    [passOpened(1), pause(1, 'TARGET_FULL'), passCompleted(1)],
+    [passOpened(1), passCompleted(1), pause(1, 'TARGET_FULL')],
+  ]
+  for (const events of endings) {
+    const ended = jobAfter(...events)
+    assert.equal(statusOf(ended, emptyTally), 'complete')
+    assert.equal(failureReasonOf(ended, emptyTally), null)
+    assert.equal(ended.control, 'running')
+    const retried = jobAfter(...events, resume(2))
+    assert.equal(retried.passAsked, 2)
+    assert.equal(statusOf(retried, emptyTally), 'running')
+    assert.equal(jobAfter(...events, resume(2), passOpened(2)).control, 'running')
+  }
+})
+
+test('a cancel that lands after the end of the pass changes nothing', () => {
+  const ended = jobAfter(passOpened(1), passCompleted(1), cancel(1))
+  assert.equal(statusOf(ended, emptyTally), 'complete')
+  assert.equal(failureReasonOf(ended, emptyTally), null)
+})
+
+test('a pass that was asked for and has not begun can be paused, and says why; cancelled, it is not asked for any more', () => {
+  const asked = [passOpened(1), passCompleted(1), resume(1)]
+  const paused = jobAfter(...asked, pause(2, 'SOURCE_MISSING'))
+  assert.equal(statusOf(paused, emptyTally), 'paused')
+  assert.match(failureReasonOf(paused, emptyTally) ?? '', /^SOURCE_MISSING: /)
+  for (const events of [asked, [...asked, pause(2, 'SOURCE_MISSING')]]) {
+    const cancelled = jobAfter(...events, cancel(3))
+    assert.equal(statusOf(cancelled, emptyTally), 'complete')
+    assert.equal(cancelled.control, 'running')
+    assert.equal(jobAfter(...events, cancel(3), resume(4)).passAsked, 2)
+  }
+})
+
+test('what is said of the pass after a cancelled one holds for it', () => {
+  const asked = [passOpened(1), cancel(1), passCompleted(1, true), resume(2)]
+  const paused = jobAfter(...asked, pause(3, 'SOURCE_MISSING'))
+  assert.equal(statusOf(paused, emptyTally), 'paused')
+  assert.equal(jobAfter(...asked, pause(3, 'SOURCE_MISSING'), resume(4), passOpened(2)).control, 'running')
+  const cancelled = jobAfter(...asked, cancel(3))
+  assert.equal(cancelled.passAsked, 1)
+  assert.equal(statusOf(cancelled, emptyTally), 'failed')
+  assert.match(failureReasonOf(cancelled, emptyTally) ?? '', /^cancelled by ann/)
 })
