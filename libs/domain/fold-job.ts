@@ -3,9 +3,10 @@ import type { EventOf, Topic, WaybillEvent } from '#schemas/events'
 import type { JobRow, PartitionRow } from '#schemas/rows'
 import { endLeases, standingClaim } from './fold-chunk.ts'
 import { hasEnded, isAtRest } from './job-control.ts'
+import { isJobName } from './job-name.ts'
 import { keyOf } from './keys.ts'
 import type { RecordPlace, Rows } from './rows.ts'
-import { folded, known, stale, type Verdict } from './verdict.ts'
+import { folded, known, poison, stale, type Verdict } from './verdict.ts'
 
 type JobEventType =
   | 'JobRequested'
@@ -45,7 +46,9 @@ export function foldClaim(rows: Rows, event: EventOf<'PartitionClaimed'>, topic:
   return folded
 }
 
+/** Anyone may append a request, under any name; names stand in keys and paths. */
 function foldRequested(rows: Rows, event: EventOf<'JobRequested'>, at: RecordPlace): Verdict {
+  if (!isJobName(event.job)) return poison('a request under what is no name for a job')
   const { partition, position } = at
   rows.set(keyOf.request(event.job, partition, position), { request: event.request, partition, position })
   return folded

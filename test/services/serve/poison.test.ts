@@ -89,3 +89,40 @@ test('a record that cannot be read stops its job, says why, and every other job 
     3_600_000,
   )
 })
+
+test('a request under a name that no job can have is set aside with its reason, and holds up nobody', async () => {
+  const cluster = createMemoryCluster(folder, { jobs: 1, chunks: 2 })
+  cluster.tree.write('file', Buffer.alloc(KiB))
+  await cluster.clock.run(
+    (async () => {
+      const { log, clock } = cluster
+      const names = ['..', 'a/b', '', '.hidden', 'x'.repeat(65), 'with space']
+      const requests = [...names, 'sound'].map((job, index): NewRecord => {
+        const envelope = { job, at: 0, writer: 'foreign', sequence: index, software: 'test' }
+        const value = encodeEvent({ type: 'JobRequested', ...envelope, request: smallRequest })
+        return { topic: 'jobs', partition: 0, key: Buffer.from(`request-${index}`), value }
+      })
+      await log.append(requests)
+      const processes = (['coordinator', 'worker', 'verifier'] as const).map((role) => cluster.start(role, [role]))
+      const projection = await openProjection(log, openMemoryStore())
+      const stop = new AbortController()
+      const run = projection.run(stop.signal)
+      const { rows } = projection
+      while ((await rows.get(keyOf.job('sound')))?.passesCompleted !== 1)
+        await projection.changed(projection.version(), never)
+      await clock.sleep(60_000)
+      const found = await poisonOf(rows, '')
+      assert.equal(found.length, names.length)
+      for (const { reason } of found) assert.match(reason, /no name for a job/)
+      assert.deepEqual(await rows.slice('request', 'request/', 10), [])
+      assert.deepEqual(
+        (await rows.slice('job', 'job/', 10)).map(({ key }) => key),
+        [keyOf.job('sound')],
+      )
+      for (const process of processes) await process.stop()
+      stop.abort()
+      await run
+    })(),
+    3_600_000,
+  )
+})
