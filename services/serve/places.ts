@@ -1,7 +1,8 @@
 // What the locations of a request mean here: `@connection/relative/path`, a place below a root that the operator named.
 // Requests may come from anyone, so they name no endpoint, no path of their own and nothing above the root.
 import { WaybillError } from '#libs/domain/errors'
-import { objectOptionsOf, objectOptionsProblem } from '#libs/domain/object-options'
+import { jobRequestProblem } from '#libs/domain/job-request'
+import { objectOptionsOf } from '#libs/domain/object-options'
 import { compileSelection } from '#libs/domain/selection'
 import { openSource, openTarget, type S3Access } from '#libs/runtime/adapters'
 import type { Clock, Random } from '#libs/runtime/clock'
@@ -30,8 +31,7 @@ export function mustFind(location: string, connections: Connections): Connection
 /** The code why a request cannot be worked on by processes that are configured like this one; null: it can. */
 export function refusalOf(request: JobRequest, connections: Connections): string | null {
   if (request.filesFromDigest !== null) return 'NOT_SUPPORTED'
-  if (!compileSelection(request, null).ok) return 'USAGE'
-  if (objectOptionsProblem(objectOptionsOf(request.targetOptions)) !== null) return 'USAGE'
+  if (jobRequestProblem(request) !== null) return 'USAGE'
   const source = placeNamed(request.source, connections)
   const target = placeNamed(request.target, connections)
   if (!source.ok || !target.ok) return 'LOCATION_REFUSED'
