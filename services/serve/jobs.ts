@@ -1,7 +1,8 @@
-// Which jobs there is something to do for, as folded.
+// Which jobs there is something to do for, as folded. Rows are read anew only of the jobs that events speak of, and only
+// those that are not over are kept: a log may hold thousands of jobs that ended long ago.
 import { keyOf } from '#libs/domain/keys'
-import { partitionId } from '#libs/log/event-log'
 import { poisonOf } from '#libs/projection/poison'
+import type { FoldedRecord } from '#libs/projection/projection'
 import type { JobRequest } from '#schemas/records'
 import type { JobRow } from '#schemas/rows'
 import type { ServeParts } from './parts.ts'
@@ -16,33 +17,111 @@ export interface LiveJob {
 }
 
 export interface JobWatch {
-  /** Jobs that are requested, or that a pass is open or wanted for. */
+  /** Jobs that are requested, or that a pass is open or wanted for. One call at a time. */
   live(): Promise<readonly LiveJob[]>
-  /** All jobs whose newest pass is complete. */
-  complete(): Promise<readonly LiveJob[]>
+  /** Names of jobs whose newest pass was complete at the last look, with its number; those that were taken are left out. */
+  ended(): readonly (readonly [name: string, pass: number])[]
+  /** Whoever took it has seen to that end. */
+  take(name: string): void
 }
 
 const rowsAtOnce = 500
+/** More than so many jobs that changed since the last look: all are looked at. */
+const changedMax = 1_000
 
 function isLive({ pass, passesCompleted, passAsked }: JobRow): boolean {
   return pass === 0 || passesCompleted < pass || pass < passAsked
 }
 
-/** Looks again only when something was folded in the topic that job rows follow from. */
-export function createJobWatch({
-  projection,
-  counts,
-  logger,
-}: Pick<ServeParts, 'projection' | 'counts' | 'logger'>): JobWatch {
-  /** Jobs that were said to be stopped. */
-  const told = new Set<string>()
-  let seen = ''
-  let jobs: readonly LiveJob[] = []
+type WatchParts = Pick<ServeParts, 'projection' | 'logger'> & {
+  /** Ends are kept until they are taken. */
+  readonly keepsEnds: boolean
+}
 
-  async function* all<K extends 'job' | 'request'>(kind: K) {
+class FoldedJobs implements JobWatch {
+  readonly #parts: WatchParts
+  /** Jobs that were said to be stopped. */
+  readonly #told = new Set<string>()
+  readonly #live = new Map<string, LiveJob>()
+  readonly #ended = new Map<string, number>()
+  /** Names that events of the jobs topic spoke of since the last look; null: too many, or none was looked at yet. */
+  #changed: Set<string> | null = null
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts
+    parts.projection.observe((folded) => this.#note(folded))
+  }
+
+  async live(): Promise<readonly LiveJob[]> {
+    await this.#look()
+    return this.#sound([...this.#live.values()])
+  }
+
+  ended(): readonly (readonly [name: string, pass: number])[] {
+    return [...this.#ended]
+  }
+
+  take(name: string): void {
+    this.#ended.delete(name)
+  }
+
+  /** Job rows and requests follow from the topic of jobs alone. */
+  #note(folded: readonly FoldedRecord[]): void {
+    for (const { record, event } of folded) {
+      if (this.#changed === null) return
+      if (record.topic !== 'jobs' || event === null || event.type === 'RateDecided') continue
+      this.#changed.add(event.job)
+      if (this.#changed.size > changedMax) this.#changed = null
+    }
+  }
+
+  async #look(): Promise<void> {
+    const changed = this.#changed
+    this.#changed = new Set()
+    if (changed === null) return this.#lookAtAll()
+    for (const name of changed) await this.#lookAt(name)
+  }
+
+  async #lookAt(name: string): Promise<void> {
+    const { rows } = this.#parts.projection
+    const row = (await rows.get(keyOf.job(name))) ?? null
+    const [asked] = await rows.slice('request', `request/${name}/`, 1)
+    const request = row?.request ?? asked?.row.request
+    if (request !== undefined) this.#keep({ name, request, isAsked: asked !== undefined, row })
+    else this.#forget(name)
+  }
+
+  async #lookAtAll(): Promise<void> {
+    const asked = new Map<string, JobRequest>()
+    for await (const { key, row } of this.#all('request')) asked.set(key.split('/')[1] ?? '', row.request)
+    const known = new Set<string>()
+    for await (const { key, row } of this.#all('job')) {
+      const name = key.slice(keyOf.job('').length)
+      known.add(name)
+      this.#keep({ name, request: row.request, isAsked: asked.has(name), row })
+    }
+    for (const [name, request] of asked) if (!known.has(name)) this.#keep({ name, request, isAsked: true, row: null })
+    for (const name of this.#live.keys()) if (!known.has(name) && !asked.has(name)) this.#forget(name)
+  }
+
+  #keep(job: LiveJob): void {
+    const { name, row, isAsked } = job
+    const isOver = row !== null && !isLive(row)
+    if (!isOver || isAsked) this.#live.set(name, job)
+    else this.#live.delete(name)
+    if (!isOver) this.#ended.delete(name)
+    else if (this.#parts.keepsEnds) this.#ended.set(name, row.pass)
+  }
+
+  #forget(name: string): void {
+    this.#live.delete(name)
+    this.#ended.delete(name)
+  }
+
+  async *#all<K extends 'job' | 'request'>(kind: K) {
     let after: string | undefined
     for (;;) {
-      const found = await projection.rows.slice(kind, `${kind}/`, rowsAtOnce, after)
+      const found = await this.#parts.projection.rows.slice(kind, `${kind}/`, rowsAtOnce, after)
       yield* found
       after = found.at(-1)?.key
       if (found.length < rowsAtOnce) return
@@ -50,44 +129,25 @@ export function createJobWatch({
   }
 
   /** Without those of which the log holds what cannot be folded: nothing is decided on a state that may be short of it. */
-  async function sound(all: readonly LiveJob[]): Promise<readonly LiveJob[]> {
+  async #sound(all: readonly LiveJob[]): Promise<readonly LiveJob[]> {
+    const { projection, logger } = this.#parts
     const poisons = await Promise.all(all.map(({ name }) => poisonOf(projection.rows, name, 1)))
     const live = all.filter((_, index) => poisons[index]?.length === 0)
     const names = new Set(live.map(({ name }) => name))
-    for (const { name } of all) {
-      if (names.has(name) || told.has(name)) continue
+    const stopped = all.filter(({ name }) => !names.has(name))
+    for (const { name } of stopped) {
+      if (this.#told.has(name)) continue
       logger.error({ job: name, code: 'EVENT_POISON' }, 'the job is stopped')
-      told.add(name)
+      this.#told.add(name)
+    }
+    if (this.#told.size > stopped.length) {
+      const left = new Set(stopped.map(({ name }) => name))
+      for (const name of this.#told) if (!left.has(name)) this.#told.delete(name)
     }
     return live
   }
+}
 
-  async function look(): Promise<void> {
-    const positions = projection.positions()
-    const now = Array.from({ length: counts.jobs }, (_, partition) => positions.get(partitionId('jobs', partition)))
-    if (seen === now.join()) return
-    const found = new Map<string, LiveJob>()
-    for await (const { key, row } of all('job')) {
-      const name = key.slice(keyOf.job('').length)
-      found.set(name, { name, request: row.request, isAsked: false, row })
-    }
-    for await (const { key, row } of all('request')) {
-      const name = key.split('/')[1] ?? ''
-      const known = found.get(name) ?? { name, request: row.request, row: null }
-      found.set(name, { ...known, isAsked: true })
-    }
-    jobs = [...found.values()]
-    seen = now.join()
-  }
-
-  return {
-    async live() {
-      await look()
-      return sound(jobs.filter(({ row, isAsked }) => isAsked || row === null || isLive(row)))
-    },
-    async complete() {
-      await look()
-      return jobs.filter(({ row }) => row !== null && !isLive(row))
-    },
-  }
+export function createJobWatch(parts: WatchParts): JobWatch {
+  return new FoldedJobs(parts)
 }

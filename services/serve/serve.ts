@@ -1,6 +1,7 @@
 // One serving process: folds the log, joins the groups of its roles, claims what they assign, and runs the roles of every
 // live job on it. What it keeps is its store, which the log rebuilds.
 import { codeOf, errorCatalogue } from '#libs/domain/errors'
+import { keyOf } from '#libs/domain/keys'
 import { partitionOfName } from '#libs/domain/placement'
 import { createEventWriter, type PlacedDraft } from '#libs/log/event-writer'
 import type { GroupRole, Membership } from '#libs/log/membership'
@@ -39,8 +40,6 @@ class ServingProcess {
   readonly #roles = new Map<string, JobRoles>()
   readonly #watch: ReturnType<typeof createJobWatch>
   readonly #desk: ReturnType<typeof createRoleDesk>
-  /** Pass of each complete job whose report was written, or tried. */
-  readonly #reported = new Map<string, number>()
   #reporting: Promise<void> | null = null
   #nudge = new AbortController()
 
@@ -49,7 +48,7 @@ class ServingProcess {
     this.#shares = shares
     this.#limits = limits
     this.#fence = createFence(parts, () => this.#claims())
-    this.#watch = createJobWatch(parts)
+    this.#watch = createJobWatch({ ...parts, keepsEnds: shares.coordinator !== null })
     const wake = (): void => this.#nudge.abort()
     shares.coordinator?.onChange(wake)
     shares.worker?.onChange(wake)
@@ -116,12 +115,15 @@ class ServingProcess {
 
   /** Reports of jobs whose coordinator this process is. One that cannot be written can be made from the log at any time. */
   async #keepReports(): Promise<void> {
-    for (const { name, row } of await this.#watch.complete()) {
-      if (row === null || this.#reported.get(name) === row.pass) continue
-      if (this.#claimAt('jobs', partitionOfName(name, this.#parts.counts.jobs)) === null) continue
-      this.#reported.set(name, row.pass)
+    const { projection, counts, logger } = this.#parts
+    for (const [name, pass] of this.#watch.ended()) {
+      if (this.#claimAt('jobs', partitionOfName(name, counts.jobs)) === null) continue
+      const row = await projection.rows.get(keyOf.job(name))
+      // A further pass has begun meanwhile: its own end will be told.
+      if (row === undefined || row.pass !== pass) continue
+      this.#watch.take(name)
       await keepReport(this.#parts, name, row).catch((error: unknown) => {
-        this.#parts.logger.error({ job: name, code: codeOf(error), error }, 'the report was not written')
+        logger.error({ job: name, code: codeOf(error), error }, 'the report was not written')
       })
     }
   }

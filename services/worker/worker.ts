@@ -129,6 +129,7 @@ class WorkDesk {
     const standing = await this.#standing()
     if (row.control !== 'running') this.#stopMoves(`job is ${row.control}`, () => true)
     this.#stopMoves('the claim is lost', (claim) => !standing.some((held) => held.claim.claim === claim))
+    this.#forgetLost(standing)
     const transfer = await this.#options.transfer()
     await this.#takeGrant()
     const [held, fresh] = [[] as HeldClaim[], [] as WorkerTask[]]
@@ -155,6 +156,25 @@ class WorkDesk {
       const row = rows[index]
       return row?.claim === claim.claim ? [{ claim, leased: row.leased }] : []
     })
+  }
+
+  /** What was kept of claims and partitions that are lost: a process may see thousands of them. */
+  #forgetLost(standing: readonly HeldClaim[]): void {
+    if (this.#takenOver.size <= standing.length && this.#searched.size <= standing.length) return
+    const claims = new Set(standing.map(({ claim }) => claim.claim))
+    for (const kept of [this.#takenOver, this.#searched])
+      for (const claim of kept) if (!claims.has(claim)) kept.delete(claim)
+    const partitions = new Set(standing.map(({ claim }) => claim.partition))
+    for (const [chunk, { partition }] of this.#interrupted)
+      if (!partitions.has(partition)) this.#interrupted.delete(chunk)
+  }
+
+  #rest(chunk: string, attempt: number): void {
+    const { clock, random } = this.#options
+    const now = clock.monotonic()
+    // Others may have moved what rested here.
+    for (const [rested, until] of this.#restUntil) if (until <= now) this.#restUntil.delete(rested)
+    this.#restUntil.set(chunk, now + retryDelayMs(attempt, random))
   }
 
   #stopMoves(reason: string, isStopped: (claim: string) => boolean): void {
@@ -308,7 +328,7 @@ class WorkDesk {
   }
 
   async #move(task: Extract<WorkerTask, { kind: 'move' }>, signal: AbortSignal): Promise<readonly PlacedDraft[]> {
-    const { projection, log, job, clock, random } = this.#options
+    const { projection, log, job } = this.#options
     const { claim, chunk, attempt } = task
     const row = await projection.rows.get(keyOf.chunk(job, chunk))
     const jobRow = await projection.rows.get(keyOf.job(job))
@@ -349,7 +369,7 @@ class WorkDesk {
         mustStillHold: () => this.#options.mustStillHold(claim),
       })
       if (event.type === 'ChunkFailed') {
-        this.#restUntil.set(chunk, clock.monotonic() + retryDelayMs(attempt, random))
+        this.#rest(chunk, attempt)
         this.#options.logger.warn({ code: event.code, chunk, attempt, detail: event.detail }, 'chunk failed')
       } else this.#restUntil.delete(chunk)
       return [{ topic: 'chunks', partition: claim.partition, event }, ...this.#pauseFor(event)]
