@@ -1,6 +1,6 @@
 // JSON lines by pino, to a file or to standard error. Ids come from child loggers; secrets are taken out of every line.
 import { pino } from 'pino'
-import { redactValue } from './redaction.ts'
+import { redactValue, type Stacks } from './redaction.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -20,7 +20,7 @@ export interface LoggerOptions {
   readonly file: string | null
   /** A process that serves tells what it does without being asked. */
   readonly isService: boolean
-  /** Lines go to standard error unless a file is named, and debug lines are written too. */
+  /** Lines go to standard error unless a file is named, and debug lines and stacks of expected errors are written too. */
   readonly isVerbose: boolean
 }
 
@@ -42,34 +42,35 @@ interface LineWriter {
   child(fields: Record<string, unknown>): LineWriter
 }
 
-function wrap(lines: LineWriter, flush: () => void): Logger {
+function wrap(lines: LineWriter, stacks: Stacks, flush: () => void): Logger {
   return {
     debug: (fields, sentence) => lines.debug(fields, sentence),
     info: (fields, sentence) => lines.info(fields, sentence),
     warn: (fields, sentence) => lines.warn(fields, sentence),
     error: (fields, sentence) => lines.error(fields, sentence),
-    child: (fields) => wrap(lines.child(redactFields(fields)), flush),
+    child: (fields) => wrap(lines.child(redactFields(fields, stacks)), stacks, flush),
     flush,
   }
 }
 
-function redactFields(fields: object): Record<string, unknown> {
-  return redactValue(fields) as Record<string, unknown>
+function redactFields(fields: object, stacks: Stacks): Record<string, unknown> {
+  return redactValue(fields, stacks) as Record<string, unknown>
 }
 
 /** Opens the log; the file is readable by its owner alone and is appended to. Throws the system's error when it cannot be opened. */
 export function openLogger(options: LoggerOptions): Logger {
   if (options.file === null && !options.isVerbose && !options.isService) return silentLogger
+  const stacks: Stacks = options.isVerbose ? 'of all errors' : 'of unexpected errors'
   const destination = pino.destination({ dest: options.file ?? 2, sync: true, append: true, mode: 0o600 })
   const lines = pino(
     {
       level: options.isVerbose ? 'debug' : 'info',
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (level) => ({ level }), log: redactFields },
+      formatters: { level: (level) => ({ level }), log: (fields) => redactFields(fields, stacks) },
       serializers: {},
     },
     destination,
   )
-  return wrap(lines, () => destination.flushSync())
+  return wrap(lines, stacks, () => destination.flushSync())
 }

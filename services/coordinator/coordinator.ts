@@ -226,8 +226,9 @@ function pausedBy(options: CoordinatorOptions, code: string, reason: string): Pl
 function recover(options: CoordinatorOptions, task: CoordinatorTask, error: unknown): readonly PlacedDraft[] | null {
   const code = codeOf(error)
   const { retry, help } = errorCatalogue[code]
+  const isAgain = error instanceof WaybillError && retry === 'again' && task.kind !== 'probe'
+  // Whoever started the role tells of what ends it.
+  if (retry !== 'pause' && !isAgain) throw error
   options.logger.warn({ code, task: task.kind, error }, 'coordinator effect failed')
-  if (retry === 'pause') return [pausedBy(options, code, help)]
-  if (error instanceof WaybillError && retry === 'again' && task.kind !== 'probe') return null
-  throw error
+  return isAgain ? null : [pausedBy(options, code, help)]
 }

@@ -47,9 +47,10 @@ export function createVerifier(options: VerifierOptions): Role<VerifyTask> {
     perform: (task, signal) => verifyChunk(options, task, signal),
     recover: (task, error) => {
       const code = codeOf(error)
+      // Whoever started the role tells of what ends it.
+      if (errorCatalogue[code].retry !== 'again' && errorCatalogue[code].retry !== 'pause') throw error
       options.logger.warn({ code, chunk: task.chunk, error }, 'chunk was not read back')
-      if (errorCatalogue[code].retry === 'again' || errorCatalogue[code].retry === 'pause') return null
-      throw error
+      return null
     },
   }
 }

@@ -1,6 +1,5 @@
 // The worker of one job: leases chunks of its partitions and moves them. Bytes start after the lease came back (rule 3).
 
-import { codeOf } from '#libs/domain/errors'
 import { hasEnded } from '#libs/domain/job-control'
 import { keyOf, parseChunkId, parseChunkKey } from '#libs/domain/keys'
 import { rateSourceOf, reportEveryMs } from '#libs/domain/rate'
@@ -69,8 +68,8 @@ export function createWorker(options: WorkerOptions): Role<WorkerTask> {
     keyOf: taskKey,
     decide: (busy) => desk.decide(busy),
     perform: (task, signal) => desk.perform(task, signal),
-    recover: (task, error) => {
-      options.logger.error({ code: codeOf(error), task: task.kind, error }, 'worker effect failed')
+    recover: (_task, error) => {
+      // Whoever started the role tells of what ends it.
       throw error
     },
   }

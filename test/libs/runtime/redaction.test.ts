@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { WaybillError } from '#libs/domain/errors'
 import { openLogger, silentLogger } from '#libs/runtime/logger'
 import { redactText, redactValue } from '#libs/runtime/redaction'
 
@@ -75,6 +76,32 @@ test('log lines are JSON, readable by their owner alone, with names as people se
     )
     assert.equal(statSync(file).mode & 0o777, 0o600)
     assert.equal(openLogger({ file: null, isVerbose: false, isService: false }), silentLogger)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('an expected error is one short line, with its code, facts and cause; others and verbose lines have a stack', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'waybill-log-'))
+  try {
+    const file = join(folder, 'run.log')
+    const cause = new Error(`ENOENT: no such file, open s3://k:${secret}@b`)
+    const expected = new WaybillError('SOURCE_MISSING', { path: '/data' }, { cause })
+    for (const isVerbose of [false, true]) {
+      const logger = openLogger({ file, isVerbose, isService: true })
+      logger.error({ error: expected }, 'a role ended')
+      logger.error({ error: new TypeError('x is not a function') }, 'a role ended')
+      logger.flush()
+    }
+    const lines = readFileSync(file, 'utf8').trim().split('\n')
+    const [short, unexpected, verbose] = lines.map((line) => JSON.parse(line).error)
+    assert.equal(short.code, 'SOURCE_MISSING')
+    assert.deepEqual(short.facts, { path: '/data' })
+    assert.equal(short.cause, 'ENOENT: no such file, open s3://k:[redacted]@b')
+    assert.doesNotMatch(lines[0] ?? '', /redaction\.test/)
+    assert.match(unexpected.stack, /redaction\.test/)
+    assert.match(verbose.stack, /redaction\.test/)
+    assert.match(verbose.cause.stack, /redaction\.test/)
   } finally {
     rmSync(folder, { recursive: true })
   }
