@@ -40,7 +40,7 @@ suite('a source', { concurrency: 2 }, () => {
       rmSync(place.path('source', name), { recursive: true })
     const emptied = await place.run(...migrate)
     assert.equal(emptied.code, 3)
-    assert.match(emptied.notices, /^waybill: SOURCE_EMPTY: /)
+    assert.match(emptied.notices, /^waybill: SOURCE_EMPTY: /m)
     assert.equal(place.read('target/a.txt').toString(), 'alpha\n')
   })
 
