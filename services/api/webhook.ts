@@ -31,6 +31,7 @@ const answerMs = 10_000
 const delayMs = { first: 1_000, most: 300_000 } as const
 const triesMax = 300
 const rowsAtOnce = 500
+const atOnceMax = 16
 
 /** Pass that was told last, by job. */
 type Told = Map<string, number>
@@ -73,8 +74,14 @@ async function endedJobs({ rows }: Projection): Promise<readonly Ended[]> {
   }
 }
 
+/** A secret as the senders and receivers of Standard Webhooks write it holds its bytes in base64; any other is what it is. */
+function keyOfSecret(secret: string): Buffer {
+  const mark = 'whsec_'
+  return secret.startsWith(mark) ? Buffer.from(secret.slice(mark.length), 'base64') : Buffer.from(secret)
+}
+
 export function signatureOf(secret: string, id: string, timestamp: number, body: string): string {
-  return `v1,${createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')}`
+  return `v1,${createHmac('sha256', keyOfSecret(secret)).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }
 
 async function messageOf({ projection, software }: WebhookParts, { job, row }: Ended): Promise<string> {
@@ -144,23 +151,77 @@ async function deliver(parts: WebhookParts, options: WebhookOptions, ended: Ende
   logger.error({ job, pass: row.pass }, 'webhook was not told: given up')
 }
 
+/** What is being told now, at most so many at once: one that is never taken holds up no other. */
+class Deliveries {
+  readonly #running = new Map<string, Promise<void>>()
+  #woken = new AbortController()
+  #failure: { readonly error: unknown } | null = null
+
+  isRunning(job: string): boolean {
+    return this.#running.has(job)
+  }
+
+  get isFull(): boolean {
+    return this.#running.size >= atOnceMax
+  }
+
+  start(job: string, work: Promise<void>): void {
+    const own = work
+      .catch((error: unknown) => {
+        this.#failure ??= { error }
+      })
+      .finally(() => {
+        this.#running.delete(job)
+        this.#woken.abort()
+      })
+    this.#running.set(job, own)
+  }
+
+  /** Aborts once another of them has ended. Throws what one of them threw. */
+  nextEnd(): AbortSignal {
+    if (this.#failure !== null) throw this.#failure.error
+    this.#woken = new AbortController()
+    return this.#woken.signal
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#running.values())
+  }
+}
+
 /** Runs until the signal aborts. Throws what store and file throw. */
 export async function runWebhook(parts: WebhookParts, options: WebhookOptions, signal: AbortSignal): Promise<void> {
   const { projection, clock } = parts
   await projection.caughtUp(signal)
   const known = await readTold(options.stateFile)
   const told: Told = known ?? new Map((await endedJobs(projection)).map(({ job, row }) => [job, row.pass]))
-  if (known === null) await writeTold(options.stateFile, told)
-  while (!signal.aborted) {
-    const version = projection.version()
-    for (const ended of await endedJobs(projection)) {
-      if ((told.get(ended.job) ?? 0) >= ended.row.pass) continue
-      await deliver(parts, options, ended, signal)
-      if (signal.aborted) return
-      told.set(ended.job, ended.row.pass)
-      await writeTold(options.stateFile, told)
+  let written = Promise.resolve()
+  const write = (): Promise<void> => {
+    written = written.then(() => writeTold(options.stateFile, told))
+    return written
+  }
+  if (known === null) await write()
+  const tell = async (ended: Ended): Promise<void> => {
+    await deliver(parts, options, ended, signal)
+    if (signal.aborted) return
+    told.set(ended.job, ended.row.pass)
+    await write()
+  }
+  const deliveries = new Deliveries()
+  try {
+    while (!signal.aborted) {
+      const either = AbortSignal.any([signal, deliveries.nextEnd()])
+      const version = projection.version()
+      for (const ended of await endedJobs(projection)) {
+        const isDue = (told.get(ended.job) ?? 0) < ended.row.pass && !deliveries.isRunning(ended.job)
+        if (isDue && !deliveries.isFull) deliveries.start(ended.job, tell(ended))
+      }
+      await projection.changed(version, either).catch((error: unknown) => {
+        if (!either.aborted || signal.aborted) throw error
+      })
+      await clock.sleep(lookEveryMs, signal)
     }
-    await projection.changed(version, signal)
-    await clock.sleep(lookEveryMs, signal)
+  } finally {
+    await deliveries.settled()
   }
 }

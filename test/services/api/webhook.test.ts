@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -12,8 +13,8 @@ interface Sent {
   readonly body: string
 }
 
-/** A receiver whose first answers are given. */
-async function startReceiver(statuses: readonly number[]) {
+/** A receiver whose first answers are given; what `refuses` names is never taken. */
+async function startReceiver(statuses: readonly number[], refuses: string | null = null) {
   const sent: Sent[] = []
   const server = createServer((request, answer) => {
     let body = ''
@@ -21,7 +22,8 @@ async function startReceiver(statuses: readonly number[]) {
       body += piece
     })
     request.on('end', () => {
-      const status = statuses[sent.length] ?? 204
+      const isRefused = refuses !== null && String(request.headers['webhook-id']).startsWith(refuses)
+      const status = isRefused ? 400 : (statuses[sent.length] ?? 204)
       sent.push({ headers: request.headers, body })
       answer.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end()
     })
@@ -113,4 +115,45 @@ test('what had ended before the first start is not told, and after a restart not
     await before.close()
     receiver.close()
   }
+})
+
+test('a message that is never taken holds up no other, and is told again after a restart', async (context) => {
+  const receiver = await startReceiver([], 'stuck')
+  context.after(() => receiver.close())
+  const before = await startApiWorld()
+  context.after(() => before.close())
+  const webhook = () => ({ url: receiver.url, secret: 's', stateFile: join(before.folder, 'hook.json') })
+  const told = (): readonly string[] => receiver.sent.map(({ headers }) => String(headers['webhook-id']))
+  const start = async (): Promise<() => Promise<void>> => {
+    const world = await startApiWorld({ log: before.log, webhook })
+    let closed: Promise<void> | null = null
+    const close = (): Promise<void> => {
+      closed ??= world.close()
+      return closed
+    }
+    context.after(close)
+    return close
+  }
+  const close = await start()
+  await systemClock.sleep(100)
+  await endJob(before, 'stuck')
+  await until(() => told().includes('stuck.1'))
+  for (const job of ['other', 'third']) {
+    await endJob(before, job)
+    await until(() => told().includes(`${job}.1`))
+  }
+  await close()
+  receiver.sent.splice(0)
+  await start()
+  await until(() => told().includes('stuck.1'))
+  assert.ok(!told().includes('other.1'), 'told once')
+})
+
+test('a message is signed as the examples of Standard Webhooks are', () => {
+  // https://github.com/standard-webhooks/standard-webhooks, libraries: the example that their tests share.
+  const [secret, id] = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'msg_p5jXN8AQM9LWM0D4loKWxJek']
+  const signature = signatureOf(secret, id, 1_614_265_330, '{"test": 2432232314}')
+  assert.equal(signature, 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=')
+  const own = createHmac('sha256', 'plain').update('a.1.b').digest('base64')
+  assert.equal(signatureOf('plain', 'a', 1, 'b'), `v1,${own}`)
 })
