@@ -47,6 +47,12 @@ const freshness = { min_position: Type.Optional(positionText) }
 const paging = { limit: Type.Optional(limit), cursor: Type.Optional(cursor), ...freshness }
 const noQuery = Type.Object({}, closed)
 
+const itemName = Type.String({
+  description: 'Name of the item, relative to the source; bytes that are no text as %HH, % as %25.',
+  minLength: 1,
+  maxLength: 8192,
+})
+
 const idempotencyKey = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
@@ -206,9 +212,9 @@ export const routeTable = {
     method: 'GET',
     path: '/migrations/{job_id}/items',
     scope: 'read',
-    summary: 'Items in the order of their names',
+    summary: 'Items in the order of their names; with path, that one alone',
     params: ofJob,
-    query: Type.Object({ ...paging, outcome: Type.Optional(outcome) }, closed),
+    query: Type.Object({ ...paging, outcome: Type.Optional(outcome), path: Type.Optional(itemName) }, closed),
     answers: { 200: { description: 'A page.', schema: pageOf(item) } },
     problems: [404, 412],
   },
@@ -220,11 +226,7 @@ export const routeTable = {
     params: ofJob,
     query: Type.Object(
       {
-        path: Type.String({
-          description: 'Name of the item, relative to the source; bytes that are no text as %HH, % as %25.',
-          minLength: 1,
-          maxLength: 8192,
-        }),
+        path: itemName,
         ...freshness,
       },
       closed,

@@ -28,9 +28,23 @@ function itemOf({ listed, place, outcome, code }: CurrentItem): Item {
   }
 }
 
-export const listItems: Handler<'listItems'> = async ({ params, query }, { context }) => {
+/** Throws REQUEST_INVALID for a name that cannot be read. */
+function nameIn(path: string): Buffer {
+  const name = readShownName(path)
+  if (name !== null) return Buffer.from(name)
+  const errors = [{ pointer: '/query/path', detail: 'a % is not followed by two hexadecimal digits; write % as %25' }]
+  throw new ApiProblem('REQUEST_INVALID', { errors })
+}
+
+export const listItems: Handler<'listItems'> = async ({ params, query }, { context, signal }) => {
   const job = params.job_id
   const { row } = await knownJob(context, job)
+  const isWanted = (item: CurrentItem): boolean => query.outcome === undefined || item.outcome === query.outcome
+  if (query.path !== undefined) {
+    const { rows } = context.projection
+    const found = await readItemHistory({ rows, log: context.log, job }, nameIn(query.path), signal)
+    return told(200, { entries: found !== null && isWanted(found.current) ? [itemOf(found.current)] : [], next: null })
+  }
   const list = `items ${job} ${query.outcome ?? ''}`
   const wanted = entriesOf(query.limit)
   const after = query.cursor === undefined ? null : Buffer.from(context.cursors.open(list, query.cursor), 'base64')
@@ -43,7 +57,7 @@ export const listItems: Handler<'listItems'> = async ({ params, query }, { conte
     pages += 1
     for (const item of items) {
       last = orderOf(item.listed.name, item.listed.kind)
-      if (query.outcome === undefined || item.outcome === query.outcome) entries.push(itemOf(item))
+      if (isWanted(item)) entries.push(itemOf(item))
       if (entries.length >= wanted) break
     }
     const isFull = entries.length >= wanted || pages >= pagesMax
@@ -58,13 +72,8 @@ const eventsMax = 500
 export const explainItem: Handler<'explainItem'> = async ({ params, query }, { context, signal }) => {
   const job = params.job_id
   await knownJob(context, job)
-  const name = readShownName(query.path)
-  if (name === null) {
-    const errors = [{ pointer: '/query/path', detail: 'a % is not followed by two hexadecimal digits; write % as %25' }]
-    throw new ApiProblem('REQUEST_INVALID', { errors })
-  }
   const { projection, log } = context
-  const history = await readItemHistory({ rows: projection.rows, log, job }, Buffer.from(name), signal)
+  const history = await readItemHistory({ rows: projection.rows, log, job }, nameIn(query.path), signal)
   if (history === null) throw new ApiProblem('ITEM_UNKNOWN')
   return told(200, {
     job_id: job,

@@ -117,6 +117,15 @@ test('items are listed in order, once, with names that cannot act, and can be na
   )
 })
 
+test('an item is found in the list by its name', async () => {
+  const found = async (query: string) => (await world.call(`/migrations/job/items?${query}`)).body
+  const { entries } = await found('path=folder/file-03')
+  assert.deepEqual([entries.length, entries[0].name, entries[0].outcome], [1, 'folder/file-03', 'mismatched'])
+  assert.deepEqual(await found('path=folder/file-03&outcome=verified'), { entries: [], next: null })
+  assert.deepEqual(await found('path=none'), { entries: [], next: null })
+  assert.equal((await found('path=%25zz')).code, 'REQUEST_INVALID')
+})
+
 test('one item is explained by name, an unknown one is 404, and a broken escape is 400', async () => {
   const told = await world.call('/migrations/job/items/explain?path=folder/file-03')
   assert.equal(told.body.item.outcome, 'mismatched')
