@@ -4,7 +4,7 @@ import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { problemTable } from '#schemas/api/problems'
-import { type ApiAnswer, type ApiWorld, startApiWorld } from '#test/support/api-world'
+import { type ApiAnswer, type ApiWorld, plainConnections, startApiWorld } from '#test/support/api-world'
 
 let world: ApiWorld
 before(async () => {
@@ -230,6 +230,28 @@ test('the same Idempotency-Key and body give the same migration, another body gi
   assert.equal(other.status, 422, other.text)
   assert.equal(other.body.code, 'KEY_REUSED')
   assert.equal(other.body.detail, `it made the migration ${job}; use a new key`)
+})
+
+test('the same key sent to two processes at once, or after a restart, is one migration', async () => {
+  const other = await startApiWorld({ log: world.log, connections: () => plainConnections(world.folder) })
+  try {
+    const headers = { 'idempotency-key': 'order-18' }
+    const body = { ...good, source_path: '@disk/keyed-twice' }
+    const send = (to: ApiWorld) => to.call('/migrations', { method: 'POST', body, headers })
+    const answers = await Promise.all([send(world), send(other)])
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [202, 202],
+    )
+    const job = answers[0]?.body.job_id
+    assert.equal(answers[1]?.body.job_id, job)
+    await world.accept(job)
+    assert.equal((await send(other)).body.job_id, job)
+    const { entries } = (await world.call('/migrations?limit=1000')).body
+    assert.equal(entries.filter((entry: { job_id: string }) => entry.job_id === job).length, 1)
+  } finally {
+    await other.close()
+  }
 })
 
 test('a name that is taken, and the same two places again, are 409', async () => {
