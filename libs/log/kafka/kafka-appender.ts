@@ -185,16 +185,28 @@ export class KafkaAppender {
         ({ message }) =>
           message.partition ?? 0,
     })
-    await producer.connect()
-    return producer
+    try {
+      await producer.connect()
+      return producer
+    } catch (error) {
+      // Connected and refused: its connections would keep the process.
+      await this.#hangUp(producer)
+      throw error
+    }
   }
 
   /** After an error whose outcome is unknown its sequence numbers are worth nothing. */
   async #discard(): Promise<void> {
-    const producer = this.#producer
+    const connecting = this.#producer
     this.#producer = null
+    // Whoever waited for one that did not connect has heard why.
+    const producer = await connecting?.catch(() => null)
+    if (producer) await this.#hangUp(producer)
+  }
+
+  async #hangUp(producer: Producer): Promise<void> {
     try {
-      await (await producer)?.disconnect()
+      await producer.disconnect()
     } catch (error) {
       this.#options.logger.debug({ reason: reasonOf(error) }, 'a producer did not end cleanly')
     }
