@@ -1,5 +1,6 @@
 // docker-compose.kafka.yml and Dockerfile run nowhere in CI, so they are held against what does.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -110,4 +111,23 @@ test('the image runs without rights, says whether it lives, and each role has a 
   for (const role of ['coordinator', 'worker', 'verifier']) {
     assert.deepEqual(services[role]?.command, ['serve', '--roles', role])
   }
+})
+
+/** The command of Compose on this machine; null: there is none that knows this form of file. */
+function composeCommand(): readonly [command: string, ...words: string[]] | null {
+  const known = [['docker', 'compose'], ['docker-compose']] as const
+  return (
+    known.find(([command, ...words]) => {
+      const { status, stdout } = spawnSync(command, [...words, 'version', '--short'], { encoding: 'utf8' })
+      return status === 0 && /^v?([2-9]|[1-9][0-9])\./.test(stdout)
+    }) ?? null
+  )
+}
+
+test('Compose understands the file', (context) => {
+  const [command, ...words] = composeCommand() ?? []
+  if (command === undefined) return context.skip('Compose 2 is not installed')
+  const file = join(root, 'docker-compose.kafka.yml')
+  const { status, stderr } = spawnSync(command, [...words, '-f', file, 'config', '-q'], { encoding: 'utf8' })
+  assert.equal(status, 0, stderr)
 })

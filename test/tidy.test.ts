@@ -5,6 +5,7 @@ import { join, relative } from 'node:path'
 import test from 'node:test'
 import { filesBelow } from './support/tree-files.ts'
 import { importRules } from './tidy/import-rules.ts'
+import { kafkaRules } from './tidy/kafka-rules.ts'
 import { purityRules } from './tidy/purity-rules.ts'
 import { sizeRules } from './tidy/size-rules.ts'
 import { type SourceFile, sourceFile } from './tidy/source-file.ts'
@@ -22,7 +23,7 @@ function repository(): readonly SourceFile[] {
 
 const tree = repository()
 
-for (const rule of [...sizeRules, ...importRules, ...purityRules, ...textRules]) {
+for (const rule of [...sizeRules, ...importRules, ...purityRules, ...kafkaRules, ...textRules]) {
   test(rule.promise, () => {
     for (const sample of rule.bad) {
       assert.notDeepEqual(rule.check(sample.map(sourceFile)), [], `the rule misses ${JSON.stringify(sample)}`)
