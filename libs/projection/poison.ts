@@ -27,7 +27,21 @@ export function poisonedJob(event: WaybillEvent | null, record: LogRecord): stri
 const poisonMax = 100
 
 /** The poison records of a job by place, at most `limit`; for an empty `job` those that name none. */
-export async function poisonOf(rows: RowReader, job: string, limit = poisonMax): Promise<readonly PoisonRecord[]> {
-  const found = await rows.slice('poison', poisonPrefixOf(job), limit)
+export function poisonOf(rows: RowReader, job: string, limit = poisonMax): Promise<readonly PoisonRecord[]> {
+  return poisonBelow(rows, poisonPrefixOf(job), limit)
+}
+
+/** Those of all jobs and of none, at most 100. */
+export function allPoison(rows: RowReader): Promise<readonly PoisonRecord[]> {
+  return poisonBelow(rows, 'poison/', poisonMax)
+}
+
+/** Where it is and why, in one line. */
+export function poisonText({ job, topic, partition, position, reason }: PoisonRecord): string {
+  return `${topic}:${partition}:${position} of ${job === '' ? 'no job' : job}: ${reason}`
+}
+
+async function poisonBelow(rows: RowReader, prefix: string, limit: number): Promise<readonly PoisonRecord[]> {
+  const found = await rows.slice('poison', prefix, limit)
   return found.map(({ key, row }) => ({ ...parsePoisonKey(key), reason: row.reason }))
 }

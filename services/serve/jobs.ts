@@ -44,6 +44,9 @@ class FoldedJobs implements JobWatch {
   readonly #told = new Set<string>()
   readonly #live = new Map<string, LiveJob>()
   readonly #ended = new Map<string, number>()
+  /** Records that name no job and that were told of, by place. */
+  readonly #toldOf = new Set<string>()
+  #hasPoison = true
   /** Names that events of the jobs topic spoke of since the last look; null: too many, or none was looked at yet. */
   #changed: Set<string> | null = null
 
@@ -53,6 +56,7 @@ class FoldedJobs implements JobWatch {
   }
 
   async live(): Promise<readonly LiveJob[]> {
+    await this.#tellStray()
     await this.#look()
     return this.#sound([...this.#live.values()])
   }
@@ -67,11 +71,26 @@ class FoldedJobs implements JobWatch {
 
   /** Job rows and requests follow from the topic of jobs alone. */
   #note(folded: readonly FoldedRecord[]): void {
+    this.#hasPoison ||= folded.some(({ kind }) => kind === 'poison')
     for (const { record, event } of folded) {
       if (this.#changed === null) return
       if (record.topic !== 'jobs' || event === null || event.type === 'RateDecided') continue
       this.#changed.add(event.job)
       if (this.#changed.size > changedMax) this.#changed = null
+    }
+  }
+
+  /** What cannot be folded and names no job stops nothing; somebody should know of it all the same. */
+  async #tellStray(): Promise<void> {
+    if (!this.#hasPoison) return
+    this.#hasPoison = false
+    const { projection, logger } = this.#parts
+    for (const { topic, partition, position, reason } of await poisonOf(projection.rows, '')) {
+      const place = `${topic}/${partition}/${position}`
+      if (this.#toldOf.has(place)) continue
+      this.#toldOf.add(place)
+      const at = { topic, partition, position, reason }
+      logger.warn({ code: 'EVENT_POISON', ...at }, 'a record that names no job cannot be read, and is set aside')
     }
   }
 

@@ -1,6 +1,7 @@
 // waybill jobs list, waybill jobs show JOB, of a cluster.
 import { WaybillError } from '#libs/domain/errors'
 import { showText } from '#libs/domain/name-text'
+import { allPoison, poisonText } from '#libs/projection/poison'
 import { clusterJobNames, openRequests, wordsOfClusterJob } from '../cluster-jobs.ts'
 import { jobViewOf, openClusterLook } from '../cluster-look.ts'
 import type { Command, CommandInput } from '../command.ts'
@@ -19,6 +20,9 @@ export const clusterJobsList: Command = async (input) => {
     for (const job of await clusterJobNames(look)) sights.push(await sightOf(await jobViewOf(look, job)))
     const told = { topic_prefix: input.cluster.kafka.topic_prefix, jobs: sights.map(sightObject) }
     await terminal.result(settings.json ? `${JSON.stringify(told)}\n` : listText(sights, clusterText(input)))
+    if (!settings.quiet)
+      for (const record of await allPoison(look.projection.rows))
+        terminal.notice(`waybill: EVENT_POISON: set aside: ${showText(poisonText(record))}\n`)
     return 0
   } finally {
     await look.close()

@@ -9,6 +9,7 @@ import { verdictOfPass } from '#libs/domain/report'
 import { emptyTally } from '#libs/domain/rows'
 import { pendingOf } from '#libs/domain/tally'
 import { type BoundedLog, boundLog } from '#libs/log/bounded-log'
+import { allPoison, type PoisonRecord, poisonText } from '#libs/projection/poison'
 import { openProjection, type Projection } from '#libs/projection/projection'
 import { hasSelection } from '#libs/projection/report-facts'
 import { stateDigest } from '#libs/projection/state-digest'
@@ -60,6 +61,8 @@ interface Rebuilt {
   /** Of the folding alone. */
   readonly ms: number
   readonly jobs: readonly JobLine[]
+  /** Records that cannot be folded. */
+  readonly poison: readonly PoisonRecord[]
 }
 
 const progressEveryMs = 10_000
@@ -106,6 +109,7 @@ function rebuiltText({ cluster: { kafka }, settings }: CommandInput, end: Rebuil
     ` state digest   ${end.digest}`,
     ` events         ${formatCount(countOf(end))} in ${formatDuration(end.ms)}, ${formatCount(perSecond(end))} a second; ${formatCount(stale)} stale, ${formatCount(poison)} poison`,
     ` peak memory    ${formatSize(peakBytes())}`,
+    ...end.poison.map((record) => ` set aside      ${showText(poisonText(record))}`),
     ...lines,
   ].join('\n')}\n`
 }
@@ -120,6 +124,7 @@ function rebuiltObject({ cluster: { kafka }, settings }: CommandInput, end: Rebu
     events: countOf(end),
     stale,
     poison,
+    set_aside: end.poison,
     duration_ms: Math.round(end.ms),
     events_per_second: perSecond(end),
     peak_memory_bytes: peakBytes(),
@@ -151,7 +156,8 @@ async function rebuildInto(input: CommandInput, log: BoundedLog, folder: string)
     const ms = await foldAll(input, projection)
     const names = words[0] === undefined ? await clusterJobNames({ projection }) : [jobNamed(words[0])]
     const jobs = await Promise.all(names.map((name) => lineOf(projection, name)))
-    const end: Rebuilt = { log, projection, ms, jobs, digest: await stateDigest(store) }
+    const poison = await allPoison(projection.rows)
+    const end: Rebuilt = { log, projection, ms, jobs, poison, digest: await stateDigest(store) }
     if (words[0] !== undefined) {
       if (jobs[0]?.verdict == null) throw new WaybillError('JOB_UNKNOWN', { job: words[0] })
       await writeReport(input, end, words[0])

@@ -5,7 +5,7 @@ import { createEventWriter, type PlacedDraft } from '#libs/log/event-writer'
 import { openMemoryLog } from '#libs/log/memory-log'
 import { foldToEnd } from '#libs/projection/fold-to-end'
 import { openProjection, type Projection } from '#libs/projection/projection'
-import { silentLogger } from '#libs/runtime/logger'
+import { type Fields, type Logger, silentLogger } from '#libs/runtime/logger'
 import { openMemoryStore } from '#libs/store/memory-store'
 import type { Draft } from '#schemas/events'
 import { createJobWatch, type JobWatch } from '#services/serve/jobs'
@@ -16,7 +16,15 @@ const counts = { jobs: 1, listings: 1, chunks: 1, rates: 1 }
 const fence = { claim: 'c1', epoch: 1 }
 const never = new AbortController().signal
 
+interface Line {
+  readonly fields: Fields
+  readonly sentence: string
+}
+
 interface Stage {
+  /** What was warned of. */
+  readonly warned: readonly Line[]
+  spoil(key: string): Promise<void>
   readonly watch: JobWatch
   say(...events: readonly Draft[]): Promise<void>
   /** Rows that were read since the last call. */
@@ -54,13 +62,20 @@ async function stageOf(keepsEnds: boolean): Promise<Stage> {
     await foldToEnd(projection, never)
   }
   await say({ type: 'PartitionClaimed', job: '', ...fence, cause: 'start' })
+  const warned: Line[] = []
+  const logger: Logger = { ...silentLogger, warn: (fields, sentence) => warned.push({ fields, sentence }) }
   let read = 0
   const rows = counted(projection, (more) => {
     read += more
   })
   return {
-    watch: createJobWatch({ projection: rows, logger: silentLogger, keepsEnds }),
+    watch: createJobWatch({ projection: rows, logger, keepsEnds }),
     say,
+    warned,
+    spoil: async (key) => {
+      await log.append([{ topic: 'listings', partition: 0, key: Buffer.from(key), value: Buffer.from('nonsense') }])
+      await foldToEnd(projection, never)
+    },
     rowsRead: () => {
       const before = read
       read = 0
@@ -137,4 +152,18 @@ test('more changed jobs than are remembered are all looked at again', async () =
   for (const name of names) await say(completed(name, 1))
   assert.deepEqual(await watch.live(), [])
   assert.equal(watch.ended().length, names.length)
+})
+
+test('a record that cannot be read and names no job is told once, with its place and reason', async () => {
+  const { watch, warned, spoil } = await stageOf(true)
+  await spoil('before the first look')
+  await watch.live()
+  await spoil('after it')
+  await watch.live()
+  await watch.live()
+  assert.deepEqual(
+    warned.map(({ fields }) => [fields['code'], fields['topic'], fields['partition'], fields['position']]),
+    [0, 1].map((position) => ['EVENT_POISON', 'listings', 0, position]),
+  )
+  assert.match(String(warned[0]?.fields['reason']), /not in the Confluent wire format/)
 })

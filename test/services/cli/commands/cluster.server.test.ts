@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { createKafka } from '#libs/log/kafka/kafka-client'
+import { silentLogger } from '#libs/runtime/logger'
 import { makeTopics } from '#test/libs/log/kafka/kafka-fixture'
 import { type KafkaCluster, startKafkaCluster, withKafka } from '#test/support/kafka-cluster'
 import { createPlace, type ProgramEnd, type RunningProgram, runProgram, startProgram } from '../program.ts'
@@ -200,5 +202,24 @@ withKafka(() => {
     configure(['127.0.0.1:1'])
     const unreachable = await run('jobs', 'list')
     assert.match(unreachable.notices, /LOG_UNREACHABLE/)
+  })
+
+  test('a record that nobody can read and that names no job is named by jobs list and by rebuild', async () => {
+    configure(cluster.brokers)
+    const address = { brokers: cluster.brokers, topicPrefix: 'moves', clientId: 'test', logger: silentLogger }
+    const producer = createKafka(address).producer()
+    await producer.connect()
+    const [placed] = await producer.send({
+      topic: 'moves.chunks',
+      messages: [{ key: 'whatever', value: 'nonsense', partition: 1 }],
+    })
+    await producer.disconnect()
+    const told = `chunks:1:${placed?.baseOffset} of no job: not in the Confluent wire format`
+    const listed = await run('jobs', 'list')
+    assert.match(listed.notices, new RegExp(`EVENT_POISON: set aside: ${told}`))
+    const rebuilt = await run('rebuild')
+    assert.match(rebuilt.output, new RegExp(`^ set aside {6}${told}`, 'm'))
+    const { set_aside: records } = objectOf(await run('rebuild', '--json'))
+    assert.equal((records as readonly unknown[]).length, 1)
   })
 })
