@@ -158,9 +158,9 @@ test('after an outage of the group its word is not acted on until its members ar
     await clock.sleep(2_000)
     group.isMember = true
     group.assign(0, 1)
-    await clock.sleep(4_000)
+    await clock.sleep(9_000)
     assert.equal(await claimsAppended(), 1)
-    await clock.sleep(3_000)
+    await clock.sleep(4_000)
     assert.equal(await claimsAppended(), 2)
     assert.deepEqual(partitionsOf(ownership, 'chunks'), [0, 1])
   }))
