@@ -1,36 +1,32 @@
 // Whether workers add up: 1, 2, 4 of them, each limited to so much of source rate, over a real broker, and what their work
 // costs beside the same work embedded. Folder to folder, so that no other server takes part.
 //
-//   node --conditions=source bench/cluster-scaling.ts [--workers 1,2,4] [--rate 40] [--seconds 65] [--folder DIR]
-import { createReadStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+//   node --conditions=source bench/cluster-scaling.ts [--workers 1,2,4] [--rate 40] [--seconds 65] [--warm-gib 1] [--folder DIR]
+import { createReadStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { watchCluster } from '../test/support/cluster-watch.ts'
 import { compareFolders } from '../test/support/foreign-tools.ts'
 import { writeStampedFile } from '../test/support/mixed-tree.ts'
+import { cpuSecondsOf } from '../test/support/process-cost.ts'
 import { startServeCluster } from '../test/support/serve-cluster.ts'
 import { measure } from './measure.ts'
 
 const GiB = 1024 ** 3
 const fileBytes = 256 * 1024 ** 2
-const ticksPerSecond = 100
 
 const { values } = parseArgs({
   options: {
     workers: { type: 'string', default: '1,2,4' },
     rate: { type: 'string', default: '40' },
     seconds: { type: 'string', default: '65' },
+    /** A worker; its compilers are warm after it, and all its memory for bytes in flight was touched once. */
+    'warm-gib': { type: 'string', default: '1' },
     folder: { type: 'string', default: '/tmp' },
   },
 })
 const rateBytes = Number(values.rate) * 1e6
 const place = mkdtempSync(join(resolve(values.folder), 'waybill-scaling-'))
-
-/** User and system time of a process so far, in seconds. */
-function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
-}
 
 interface Source {
   readonly folder: string
@@ -59,12 +55,9 @@ interface Run {
   readonly cpuOfRoles: ReadonlyMap<string, number>
 }
 
-/** A worker's compilers are warm after it, and all its memory for bytes in flight was touched once. */
-const warmBytes = GiB
-
 async function runCluster(workers: number): Promise<Run & { readonly source: Source; readonly warm: Source }> {
   const source = makeSource(`source-${workers}`, workers * rateBytes * Number(values.seconds))
-  const warm = makeSource(`warm-${workers}`, workers * warmBytes)
+  const warm = makeSource(`warm-${workers}`, workers * Number(values['warm-gib']) * GiB)
   const target = join(place, `target-${workers}`)
   for (const name of ['job', 'warm']) mkdirSync(join(target, name), { recursive: true })
   const cluster = await startServeCluster({

@@ -4,7 +4,7 @@ import { toAvsc } from './avro.ts'
 import { type RowKind, type RowOf, rowRecords } from './rows.ts'
 
 /** A store of another format is rebuilt from the log. */
-export const rowFormat = 3
+export const rowFormat = 4
 
 const kinds = Object.keys(rowRecords) as readonly RowKind[]
 const codecs = new Map(kinds.map((kind) => [kind, avsc.Type.forSchema(toAvsc(rowRecords[kind]) as avsc.Schema)]))

@@ -1,12 +1,12 @@
 // A crowd at an api process of its own (a thousand readers of event streams, 200 requests a second) while a copy runs at its
 // cap: what it costs, how long answers take, and that the copy does not feel it.
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Campaign, runCampaign } from '../support/campaign.ts'
 import { withCluster } from '../support/cluster-campaign.ts'
+import { cpuSecondsOf } from '../support/process-cost.ts'
 import { startWaybill } from '../support/waybill-process.ts'
 
 const rate = 60_000_000
@@ -21,12 +21,6 @@ function freePort(): Promise<number> {
       server.close(() => resolve(typeof place === 'object' && place !== null ? place.port : 0))
     })
   })
-}
-
-/** Processor time of a process, in seconds (proc(5): utime and stime, in ticks of 10 ms). */
-function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 async function until(isThere: () => Promise<boolean>, msMax: number): Promise<void> {
