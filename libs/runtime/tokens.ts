@@ -5,7 +5,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { WaybillError } from '#libs/domain/errors'
-import { type Scope, scopes } from '#schemas/api/routes'
+import { type Scope, scopes } from '#schemas/api/scopes'
 import type { Clock } from './clock.ts'
 import { makeFolder } from './folders.ts'
 

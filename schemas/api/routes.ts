@@ -12,11 +12,8 @@ import {
 } from './findings.ts'
 import { command, limitsChange, migration, migrationAccepted, migrationRequest } from './migration.ts'
 import { closed, cursor, jobId, limit, outcome, pageOf, positionText, priority, status, wholeText } from './parts.ts'
+import type { Scope } from './scopes.ts'
 import { health, loggedEvent, system, worker } from './system.ts'
-
-/** What a token may be made for. `admin` includes the others. */
-export const scopes = ['read', 'write', 'report', 'admin'] as const
-export type Scope = (typeof scopes)[number]
 
 export interface Answer {
   readonly description: string

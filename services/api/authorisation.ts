@@ -1,6 +1,6 @@
 // Who asks, and what they may do. Denied unless a rule says otherwise: every route names its scope in schemas/api/routes.ts.
 import type { FastifyRequest } from 'fastify'
-import { type Scope, scopes } from '#schemas/api/routes'
+import { type Scope, scopes } from '#schemas/api/scopes'
 import type { ApiContext, Principal } from './context.ts'
 import { ApiProblem } from './problems.ts'
 

@@ -1,5 +1,5 @@
 // Options of commands that steer jobs and of those that make tokens.
-import { scopes } from '#schemas/api/routes'
+import { scopes } from '#schemas/api/scopes'
 import { one, optional } from './option-entry.ts'
 import { duration, endpoint, flag, several, text } from './value-types.ts'
 

@@ -9,7 +9,8 @@ import { after, before, test } from 'node:test'
 import { listenLocally, socketName } from '#libs/runtime/local-socket'
 import { systemClock } from '#libs/runtime/system-clock'
 import { createToken, openTokenBook, readTokens, revokeToken } from '#libs/runtime/tokens'
-import { type Route, type RouteName, routeTable, type Scope, scopes } from '#schemas/api/routes'
+import { type Route, type RouteName, routeTable } from '#schemas/api/routes'
+import { type Scope, scopes } from '#schemas/api/scopes'
 import { type ApiWorld, startApiWorld } from '#test/support/api-world'
 
 let folder: string

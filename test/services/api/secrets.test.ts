@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '#libs/runtime/system-clock'
 import { createToken, openTokenBook } from '#libs/runtime/tokens'
-import { type Route, routeTable, scopes } from '#schemas/api/routes'
+import { type Route, routeTable } from '#schemas/api/routes'
+import { scopes } from '#schemas/api/scopes'
 import { startApiWorld } from '#test/support/api-world'
 
 test('no planted secret is in an answer, a header, a metric, an event or a log line', async () => {
