@@ -9,7 +9,7 @@ import type { EventLog } from '#libs/log/event-log'
 import type { Bytes } from '#schemas/avro'
 import type { EventOf } from '#schemas/events'
 import type { ListedItem, Outcome, Place, TransferredEntry, VerifiedEntry } from '#schemas/records'
-import type { ChunkRow } from '#schemas/rows'
+import type { ChunkRow, ItemRow } from '#schemas/rows'
 import { readEvent } from './event-reader.ts'
 import type { RowReader } from './row-reader.ts'
 
@@ -91,6 +91,15 @@ export function currentItemAt(context: ItemContext, listed: ListedItem, place: P
   return itemAt(context, (chunk) => context.rows.get(keyOf.chunk(context.job, chunk)), listed, place)
 }
 
+/** Only items of a later generation have rows: a job that has none is asked once, and not for each of its items. */
+async function itemRowsOf(
+  { rows, job }: ItemContext,
+  items: readonly ListedItem[],
+): Promise<readonly (ItemRow | undefined)[]> {
+  const [any] = await rows.slice('item', `item/${job}/`, 1)
+  return any === undefined ? [] : rows.getMany(items.map(({ item }) => keyOf.item(job, item)))
+}
+
 /** The items of a page as they stand now, in the page's order. */
 export async function currentItems(
   context: ItemContext,
@@ -98,7 +107,7 @@ export async function currentItems(
 ): Promise<readonly CurrentItem[]> {
   const { rows, job } = context
   const planned = placesOf(page, planPage(page.items, page.packBytes))
-  const itemRows = await rows.getMany(page.items.map(({ item }) => keyOf.item(job, item)))
+  const itemRows = await itemRowsOf(context, page.items)
   const chunks = createMemo((chunk) => rows.get(keyOf.chunk(job, chunk)))
   const pages = createMemo((id) => readPage(context, parsePageId(id)))
   const current: CurrentItem[] = []
