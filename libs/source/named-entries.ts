@@ -136,6 +136,10 @@ class NamedSource implements Source {
     return this.#source.open(...call)
   }
 
+  readNow(...call: Parameters<NonNullable<Source['readNow']>>): boolean {
+    return this.#source.readNow?.(...call) ?? false
+  }
+
   close(): Promise<void> {
     return this.#source.close()
   }

@@ -67,5 +67,10 @@ export interface Source {
   look(name: Bytes): Promise<SourceEntry | null>
   /** Opens a regular file for reading. Throws SOURCE_CHANGED, SOURCE_VANISHED, SOURCE_UNREADABLE, SOURCE_READ_ERROR. */
   open(name: Bytes, expected: Identity): Promise<ItemReader>
+  /**
+   * Fills `buffer`, as long as the whole item, where that takes no waiting, and compares before and after as a reader does.
+   * False: the buffer holds nothing that counts, and `open` says why. Absent: no such way, ask `open`.
+   */
+  readNow?(name: Bytes, expected: Identity, buffer: Buffer): boolean
   close(): Promise<void>
 }

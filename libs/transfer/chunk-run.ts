@@ -1,7 +1,7 @@
 // One attempt at one chunk: its counters, its deadlines, and the one reason for which it may stop as a whole.
 import { type ErrorCode, WaybillError } from '#libs/domain/errors'
 import type { EventOf } from '#schemas/events'
-import type { NoteCount } from '#schemas/records'
+import type { Extent, NoteCount } from '#schemas/records'
 import type { ChunkLease, MoveContext } from './move-context.ts'
 import { createWatchdog, idleMsMax, type Watchdog, writeMsMax } from './watchdog.ts'
 
@@ -84,6 +84,17 @@ export class ChunkRun {
     const { readTimes } = this.context
     if (readTimes === undefined) await call()
     else await readTimes.time(bytes, call)
+  }
+
+  /** Reads a whole item without waiting, where the source can; false: it is still to be read. */
+  readNow(extent: Extent, buffer: Buffer): boolean {
+    const { source, clock, readTimes } = this.context
+    if (buffer.length === 0 || extent.length !== extent.identity.size) return false
+    const startedMs = clock.monotonic()
+    if (source.readNow?.(extent.name, extent.identity, buffer) !== true) return false
+    readTimes?.took(startedMs, buffer.length)
+    this.countRead(buffer.length)
+    return true
   }
 
   countRead(bytes: number): void {

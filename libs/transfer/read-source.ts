@@ -24,7 +24,7 @@ export async function readExtent(run: ChunkRun, extent: Extent, buffer: Buffer):
   // What is admitted before the file is open is read at once: then all of it is one call under one deadline.
   const admitted = buffer.length === 0 ? 0 : await run.context.gate.take(buffer.length, run.signal)
   if (admitted === buffer.length) {
-    await run.source((signal) => readAtOnce(run, extent, buffer, signal))
+    if (!run.readNow(extent, buffer)) await run.source((signal) => readAtOnce(run, extent, buffer, signal))
     return { bytes: buffer, digest: sha256(buffer) }
   }
   const reader = await run.source(() => run.context.source.open(extent.name, extent.identity))

@@ -57,6 +57,12 @@ export class ReadTimes {
     }
   }
 
+  /** A read that began at `startedMs` (monotonic) and has just given `bytes`. */
+  took(startedMs: number, bytes: number): void {
+    this.#bytes += bytes
+    this.#end(startedMs)
+  }
+
   /** True once the source has been slower than usual for a second. */
   hasSlowed(): boolean {
     return this.#slowReads >= slowReadsMin && this.#clock.monotonic() - this.#slowSinceMs >= slowLastsMs

@@ -45,6 +45,11 @@ export interface FileCalls {
   /** One pread; fewer bytes than asked for are normal, 0 is the end of the file. */
   read(fd: number, buffer: Buffer, offset: number): number | Promise<number>
   close(fd: number): void | Promise<void>
+  /**
+   * Opens, reads and closes a small file on the loop, `isExpected` before and after. False: something is otherwise than
+   * expected, or would wait, and the calls above say what.
+   */
+  readNow(path: Buffer, buffer: Buffer, isExpected: (stats: BigIntStats) => boolean): boolean
 }
 
 /** A descriptor that was only read has nothing to lose at close, so an error there says nothing. */
@@ -54,6 +59,41 @@ function ignore(_error: unknown): void {
 
 /** Longer reads are worth a thread: what the loop would copy takes longer than waking one. Slices of a limited rate are shorter. */
 const readOnLoopBytesMax = 512 * 1024
+
+interface Learned {
+  readonly opening: Promptness
+  readonly reading: Promptness
+}
+
+function readNow(
+  { opening, reading }: Learned,
+  path: Buffer,
+  buffer: Buffer,
+  isExpected: (stats: BigIntStats) => boolean,
+): boolean {
+  let fd: number | null = null
+  try {
+    const opened = opening.run(() => fs.openSync(path, flags.file))
+    fd = opened
+    if (!isExpected(fs.fstatSync(opened, { bigint: true }))) return false
+    const bytes = reading.run(() => fs.readSync(opened, buffer, 0, buffer.length, 0))
+    return bytes === buffer.length && isExpected(fs.fstatSync(opened, { bigint: true }))
+  } catch (error) {
+    // Whoever asks does it all again, one call after the other, and says what is wrong.
+    ignore(error)
+    return false
+  } finally {
+    if (fd !== null) closeNow(fd)
+  }
+}
+
+function closeNow(fd: number): void {
+  try {
+    fs.closeSync(fd)
+  } catch (error) {
+    ignore(error)
+  }
+}
 
 /** Without a clock nothing is known about how long calls take, and all that may wait go to the pool. */
 function localCalls(clock: Pick<Clock, 'monotonic'> | null): FileCalls {
@@ -71,13 +111,11 @@ function localCalls(clock: Pick<Clock, 'monotonic'> | null): FileCalls {
       buffer.length <= readOnLoopBytesMax && reading?.takesNext() === true
         ? reading.run(() => fs.readSync(fd, buffer, 0, buffer.length, offset))
         : readAt(fd, buffer, offset),
-    close: (fd) => {
-      try {
-        fs.closeSync(fd)
-      } catch (error) {
-        ignore(error)
-      }
-    },
+    close: closeNow,
+    readNow: (path, buffer, isExpected) =>
+      buffer.length <= readOnLoopBytesMax && opening?.isPrompt === true && reading?.isPrompt === true
+        ? readNow({ opening, reading }, path, buffer, isExpected)
+        : false,
   }
 }
 
@@ -88,6 +126,7 @@ const remoteCalls: FileCalls = {
   stat: (fd) => settle((done) => fs.fstat(fd, { bigint: true }, done)),
   read: readAt,
   close: (fd) => new Promise((resolve) => fs.close(fd, () => resolve())),
+  readNow: () => false,
 }
 
 /** statfs(2) numbers of file systems on this machine: ext2-4, XFS, btrfs, tmpfs, ramfs, F2FS, ZFS, overlay, bcachefs. */

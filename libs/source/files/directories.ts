@@ -65,6 +65,8 @@ const openedThroughParentsMax = 256
 
 interface Kept {
   readonly opened: Promise<Directory>
+  /** What `opened` gave, once it did. */
+  directory: Directory | null
   users: number
 }
 
@@ -85,17 +87,28 @@ export class OpenDirectories {
     this.#keptMax = keptMax
   }
 
+  /** The directory at `prefix` if it is open, for use at once; null: ask `within`. */
+  openNow(prefix: string): Directory | null {
+    if (prefix === '') return this.#root
+    const kept = this.#kept.get(prefix)
+    if (kept === undefined || kept.directory === null) return null
+    this.#kept.delete(prefix)
+    this.#kept.set(prefix, kept)
+    return kept.directory
+  }
+
   /** Calls `work` with the directory at `prefix`, which stays open until it has returned. */
   async within<T>(prefix: string, isFresh: boolean, work: (directory: Directory) => Promise<T>): Promise<T> {
     if (prefix === '') return work(this.#root)
     if (isFresh) await this.#forget(prefix)
-    const kept = this.#kept.get(prefix) ?? { opened: this.#open(prefix, isFresh), users: 0 }
+    const kept = this.#kept.get(prefix) ?? { opened: this.#open(prefix, isFresh), directory: null, users: 0 }
     this.#kept.delete(prefix)
     this.#kept.set(prefix, kept)
     kept.users += 1
     let isOpen = false
     try {
       const directory = await kept.opened
+      kept.directory = directory
       isOpen = true
       return await work(directory)
     } finally {

@@ -10,7 +10,7 @@ import type { ItemReader, ListLimits, Source, SourceDescription, SourceEntry, So
 import { errnoOf, type FileSystem, failureOf, fileSystemOf, flags, openPath } from './calls.ts'
 import { type Directory, descend, directoryAt, OpenDirectories } from './directories.ts'
 import { attributesOf, entryOf, findEntry } from './entry.ts'
-import { openReader } from './reader.ts'
+import { openReader, type ReaderPlace, readNow } from './reader.ts'
 import { cursorAfter, type Tree, Walk } from './walk.ts'
 
 export interface FileSourceOptions {
@@ -78,21 +78,29 @@ async function openRoot(
   }
 }
 
+/** An empty segment, `.` or `..`, or a zero byte. */
+const wrongName = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
+
 /** A name from the log is never trusted with the way: `..` in it would lead out of the root (I7). */
 function splitName(name: Bytes): { readonly prefix: string; readonly last: string } {
   const text = name.toString('latin1')
-  const segments = text.split('/')
-  if (text.includes('\0') || segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    throw new TypeError('not the name of an item')
-  }
-  const last = segments.at(-1) ?? ''
-  return { prefix: text.slice(0, text.length - last.length), last }
+  if (wrongName.test(text)) throw new TypeError('not the name of an item')
+  const start = text.lastIndexOf('/') + 1
+  return { prefix: text.slice(0, start), last: text.slice(start) }
+}
+
+function placeOf({ tree, directories }: Opened, name: Bytes, expected: Identity): ReaderPlace {
+  const { prefix, last } = splitName(name)
+  const { calls, bounds } = tree
+  return { directories, calls, rootDevice: bounds.rootDevice, prefix, name: last, expected }
 }
 
 class FileSource implements Source {
   readonly #root: Buffer
   readonly #options: FileSourceOptions
   #opened: Promise<Opened> | null = null
+  /** What `#opened` gave, until the source is closed. */
+  #tree: Opened | null = null
   /** Where the last page ended: the next one goes on there without reading directories again. */
   #placed: PlacedWalk | null = null
 
@@ -116,10 +124,11 @@ class FileSource implements Source {
     const { calls } = fileSystem
     const stats = await calls.stat(directory.fd)
     const bounds = { rootDevice: stats.dev, isSameFileSystemOnly }
-    return {
+    this.#tree = {
       tree: { root: directory, calls, bounds, namesMax, hugeDirectoryBytes, enters },
       directories: new OpenDirectories(directory, calls, openDirectoriesMax),
     }
+    return this.#tree
   }
 
   /** Asks the path and not the open directory: an unmounted root shows here. */
@@ -191,10 +200,11 @@ class FileSource implements Source {
   }
 
   async open(name: Bytes, expected: Identity): Promise<ItemReader> {
-    const { prefix, last } = splitName(name)
-    const { tree, directories } = await this.#open()
-    const { calls, bounds } = tree
-    return openReader({ directories, calls, rootDevice: bounds.rootDevice, prefix, name: last, expected })
+    return openReader(placeOf(await this.#open(), name, expected))
+  }
+
+  readNow(name: Bytes, expected: Identity, buffer: Buffer): boolean {
+    return this.#tree !== null && readNow(placeOf(this.#tree, name, expected), buffer)
   }
 
   /** Calls in flight must have settled: descriptors are numbers, and numbers are used again. */
@@ -204,6 +214,7 @@ class FileSource implements Source {
     await this.#placed?.walk.close()
     this.#placed = null
     const opened = await opening?.catch(() => null)
+    this.#tree = null
     if (opened === null || opened === undefined) return
     await opened.directories.close()
     await opened.tree.calls.close(opened.tree.root.fd)

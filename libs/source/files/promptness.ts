@@ -21,6 +21,11 @@ export class Promptness {
     this.#clock = clock
   }
 
+  /** Calls come back at once, as far as is known. */
+  get isPrompt(): boolean {
+    return this.#away === 0
+  }
+
   /** False: this call goes to the pool. */
   takesNext(): boolean {
     if (this.#away === 0) return true

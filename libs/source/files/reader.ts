@@ -42,10 +42,19 @@ function openError(error: unknown): WaybillError {
   }
 }
 
+function isSame(stats: BigIntStats, place: ReaderPlace): boolean {
+  return stats.isFile() && isSameIdentity(identityOf(stats, place.rootDevice), place.expected)
+}
+
 function assertSame(stats: BigIntStats, place: ReaderPlace): void {
-  if (!stats.isFile() || !isSameIdentity(identityOf(stats, place.rootDevice), place.expected)) {
-    throw new WaybillError('SOURCE_CHANGED', {})
-  }
+  if (!isSame(stats, place)) throw new WaybillError('SOURCE_CHANGED', {})
+}
+
+/** The whole of a small file where nothing waits; false: nothing is known, ask `openReader`. */
+export function readNow(place: ReaderPlace, buffer: Buffer): boolean {
+  const directory = place.directories.openNow(place.prefix)
+  if (directory === null) return false
+  return place.calls.readNow(pathOf(`${directory.place}${place.name}`), buffer, (stats) => isSame(stats, place))
 }
 
 async function openIn(directory: Directory, place: ReaderPlace): Promise<number> {
