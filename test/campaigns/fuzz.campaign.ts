@@ -71,7 +71,7 @@ const countOf = (output: string, pattern: RegExp): number => Number(pattern.exec
 async function byDescription(campaign: Campaign, world: ApiWorld, token: string): Promise<void> {
   const program = await schemathesis(campaign)
   if (program === null) return
-  const examples = campaign.isQuick ? 20 : 200
+  const examples = campaign.isQuick ? 20 : 260
   // Over-long addresses and bodies are refused before a schema is asked, which schemathesis would not count as a refusal;
   // and what a schema cannot say (a cursor must be one that was given) is refused with 400 all the same.
   const config = join(campaign.folder, 'schemathesis.toml')
