@@ -79,7 +79,7 @@ class Retrier {
     const { attemptsMax = this.#settings.rules.attemptsMax, mayRepeat = () => true } = limits
     const startedAtMs = clock.monotonic()
     for (let attempt = 1; ; attempt += 1) {
-      await pace.enter(signal)
+      if (pace.gapMs > 0) await pace.enter(signal)
       try {
         const result = await call()
         pace.succeed()
@@ -151,10 +151,11 @@ async function retryingRead(
     read.consume(bytes)
   }
   const mayRepeat = (): boolean => consumed === 0 || (request.seal !== null && request.kind === 'file')
-  const readRest = async (): Promise<ReadResult> => {
+  const readRest = (): Promise<ReadResult> => {
+    if (consumed === 0) return inner.read(request, consume, signal)
     const length = request.length - consumed
     // All bytes came and only the end of the answer was lost.
-    if (consumed > 0 && length === 0) return { bytes: 0, bypassedCache: false, objectBytes: null }
+    if (length === 0) return Promise.resolve({ bytes: 0, bypassedCache: false, objectBytes: null })
     return inner.read({ ...request, offset: request.offset + consumed, length }, consume, signal)
   }
   const result = await retrier.run('read', signal, readRest, { mayRepeat })

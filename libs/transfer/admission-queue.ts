@@ -2,12 +2,16 @@
 // starved by small ones behind it.
 
 interface Waiter {
+  readonly signal: AbortSignal
   /** True when the waiter was served and may leave the queue. */
   readonly attempt: () => boolean
+  readonly reject: (reason: unknown) => void
 }
 
 export class AdmissionQueue {
   readonly #waiters = new Set<Waiter>()
+  /** Each has one listener, for all who wait under it: all the requests of a chunk do. */
+  readonly #heard = new WeakSet<AbortSignal>()
 
   get length(): number {
     return this.#waiters.size
@@ -21,24 +25,15 @@ export class AdmissionQueue {
     if (signal.aborted) return Promise.reject(signal.reason)
     const given = this.#waiters.size === 0 ? attempt() : null
     if (given !== null) return Promise.resolve(given)
+    this.#hear(signal)
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        attempt: () => {
-          const late = attempt()
-          if (late === null) return false
-          signal.removeEventListener('abort', leave)
-          resolve(late)
-          return true
-        },
+      const serve = (): boolean => {
+        const late = attempt()
+        if (late === null) return false
+        resolve(late)
+        return true
       }
-      const leave = (): void => {
-        this.#waiters.delete(waiter)
-        reject(signal.reason)
-        // The one that left may have been the large one that the others stood behind.
-        this.serve()
-      }
-      signal.addEventListener('abort', leave, { once: true })
-      this.#waiters.add(waiter)
+      this.#waiters.add({ signal, attempt: serve, reject })
     })
   }
 
@@ -48,5 +43,21 @@ export class AdmissionQueue {
       if (!waiter.attempt()) return
       this.#waiters.delete(waiter)
     }
+  }
+
+  #hear(signal: AbortSignal): void {
+    if (this.#heard.has(signal)) return
+    this.#heard.add(signal)
+    signal.addEventListener('abort', () => this.#leave(signal), { once: true })
+  }
+
+  #leave(signal: AbortSignal): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.signal !== signal) continue
+      this.#waiters.delete(waiter)
+      waiter.reject(signal.reason)
+    }
+    // Those that left may have been the large ones that others stood behind.
+    this.serve()
   }
 }

@@ -144,7 +144,7 @@ class ChunkReading {
     return { ...share, ...accuse(first, second, moved) }
   }
 
-  async #read(extent: Extent, moved: TransferredEntry, isFresh: boolean): Promise<Reading> {
+  #read(extent: Extent, moved: TransferredEntry, isFresh: boolean): Promise<Reading> {
     const { context, planned, inner } = this.#options
     const request: ReadRequest = {
       key: extent.key,
