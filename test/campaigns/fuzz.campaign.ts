@@ -21,9 +21,9 @@ interface Run {
   readonly output: string
 }
 
-function run(command: string, words: readonly string[]): Promise<Run> {
+function run(command: string, words: readonly string[], folder?: string): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -80,11 +80,13 @@ async function byDescription(campaign: Campaign, world: ApiWorld, token: string)
     config,
     `[checks]\nnegative_data_rejection.expected-statuses = ${JSON.stringify(refusals)}\npositive_data_acceptance.enabled = false\n`,
   )
-  const { code, output } = await run(program, [
+  const words = [
     ...['--config-file', config, 'run', `${world.address}/openapi.json`],
     ...['--max-examples', String(examples), '--seed', String(campaign.seed)],
     ...['--header', `Authorization: Bearer ${token}`, '--request-timeout', '20', '--no-color', '--continue-on-failure'],
-  ])
+  ]
+  // It keeps examples in the folder where it runs.
+  const { code, output } = await run(program, words, campaign.folder)
   writeFileSync(join(campaign.folder, 'schemathesis.log'), output)
   const made = countOf(output, /(\d+) generated/)
   const failures = output.split('\n').filter((line) => /^\s+(❌|🚫) .*: \d+$/.test(line))
