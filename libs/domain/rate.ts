@@ -18,6 +18,18 @@ export function rateSourceOf(location: string): string {
   return /^@[^/]+/.exec(location)?.[0] ?? location
 }
 
+/** A grant as its worker reads it; Infinity: no limit. */
+export interface GivenGrant {
+  readonly reportSequence: number
+  readonly bytesPerSecond: number
+}
+
+/** True when `grant` counts from now on: it answers a later report, or the same one with more, which others left. */
+export function isGrantNews(held: GivenGrant, grant: GivenGrant): boolean {
+  if (grant.reportSequence !== held.reportSequence) return grant.reportSequence > held.reportSequence
+  return grant.bytesPerSecond > held.bytesPerSecond
+}
+
 export type Priority = JobRow['priority']
 
 /** What one job asks for, at one moment. */

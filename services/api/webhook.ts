@@ -202,12 +202,15 @@ export async function runWebhook(parts: WebhookParts, options: WebhookOptions, s
   }
   if (known === null) await write()
   const tell = async (ended: Ended): Promise<void> => {
-    await deliver(parts, options, ended, signal)
-    if (signal.aborted) return
+    await deliver(parts, options, ended, stop)
+    if (stop.aborted) return
     told.set(ended.job, ended.row.pass)
     await write()
   }
   const deliveries = new Deliveries()
+  // When one of them fails for good, the others must not go on for a day.
+  const failing = new AbortController()
+  const stop = AbortSignal.any([signal, failing.signal])
   try {
     while (!signal.aborted) {
       const either = AbortSignal.any([signal, deliveries.nextEnd()])
@@ -222,6 +225,7 @@ export async function runWebhook(parts: WebhookParts, options: WebhookOptions, s
       await clock.sleep(lookEveryMs, signal)
     }
   } finally {
+    failing.abort()
     await deliveries.settled()
   }
 }

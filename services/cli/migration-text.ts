@@ -109,7 +109,7 @@ export function snapshotOfMigration(migration: Migration): ProgressSnapshot | nu
 export function verdictOfMigration(migration: Migration): Verdict {
   const totals = totalsOf(migration)
   const isEnded = migration.status === 'complete' || migration.status === 'failed'
-  const isCancelled = migration.last_failure_reason?.startsWith('cancelled by ') === true
+  const isCancelled = migration.status === 'failed' && migration.control?.code === 'CANCELLED'
   const bytes = outcomes.reduce((sum, outcome) => sum + totals[outcome].bytes, 0)
   return verdictOfPass({
     state: isCancelled ? 'cancelled' : isEnded ? 'completed' : 'stopped',

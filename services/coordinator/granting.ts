@@ -257,13 +257,16 @@ class GrantDesk {
     const limitOf = new Map(limits.map(({ job, bytesPerSecond: limit }) => [job, limit ?? Number.POSITIVE_INFINITY]))
     const tasks: GrantTask[] = []
     for (const { grantee, report, answer, isAlive } of look.booked) {
-      // One that is silent would never read at what it is given more.
-      if (look.busy.has(`grant/${report.worker}`) || (answer !== null && !isAlive)) continue
+      if (look.busy.has(`grant/${report.worker}`)) continue
+      const share = shares.get(grantee.id) ?? 0
+      // Looked at before the rest, which is dear with many workers; and one that is silent would never read at more.
+      const least = answer === null ? Number.NEGATIVE_INFINITY : answer * raiseMin + raiseBytesMin
+      if (share <= least || (answer !== null && !isAlive)) continue
       // Read anew each time: a grant given a moment ago counts for the next.
       const grantees = this.#book.of(source, look.nowMs).map((one) => one.grantee)
       const bounds = { rate, limit: limitOf.get(grantee.job) ?? 0, grantees }
-      const granted = grantFor(grantee, shares.get(grantee.id) ?? 0, bounds)
-      if (answer !== null && granted <= answer * raiseMin + raiseBytesMin) continue
+      const granted = grantFor(grantee, share, bounds)
+      if (granted <= least) continue
       this.#book.grant(grantee.id, granted)
       const shown = granted === Number.POSITIVE_INFINITY ? null : granted
       tasks.push({ kind: 'grant', report, bytesPerSecond: shown, lifeMs: grantLifeMs })

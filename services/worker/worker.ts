@@ -2,7 +2,7 @@
 
 import { hasEnded } from '#libs/domain/job-control'
 import { keyOf, parseChunkId, parseChunkKey } from '#libs/domain/keys'
-import { rateSourceOf, reportEveryMs } from '#libs/domain/rate'
+import { isGrantNews, rateSourceOf, reportEveryMs } from '#libs/domain/rate'
 import { retryDelayMs } from '#libs/domain/retry'
 import type { EventLog } from '#libs/log/event-log'
 import type { PlacedDraft } from '#libs/log/event-writer'
@@ -195,15 +195,16 @@ class WorkDesk {
 
   async #takeGrant(): Promise<void> {
     const grant = await this.#options.projection.rows.get(keyOf.grant(this.#options.worker))
-    if (grant === undefined || grant.reportSequence < this.#grantedReport) return
+    if (grant === undefined) return
+    const { reportSequence } = grant
     const rate = grant.bytesPerSecond ?? Number.POSITIVE_INFINITY
-    // The same report is answered once more when others left something.
-    if (grant.reportSequence === this.#grantedReport && rate <= this.#grantedRate) return
-    const sentAt = this.#sentAt.get(grant.reportSequence)
+    const held = { reportSequence: this.#grantedReport, bytesPerSecond: this.#grantedRate }
+    if (!isGrantNews(held, { reportSequence, bytesPerSecond: rate })) return
+    const sentAt = this.#sentAt.get(reportSequence)
     // A grant for a report of an earlier process of this name: its life cannot be counted, so it is no grant.
     if (sentAt === undefined) return
-    this.#grantedReport = grant.reportSequence
-    for (const sequence of this.#sentAt.keys()) if (sequence < grant.reportSequence) this.#sentAt.delete(sequence)
+    this.#grantedReport = reportSequence
+    for (const sequence of this.#sentAt.keys()) if (sequence < reportSequence) this.#sentAt.delete(sequence)
     const { gate } = await this.#options.transfer()
     this.#mustConfirm ||= rate < this.#grantedRate
     this.#grantedRate = rate

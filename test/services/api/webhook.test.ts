@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { silentLogger } from '#libs/runtime/logger'
 import { systemClock } from '#libs/runtime/system-clock'
-import { signatureOf } from '#services/api/webhook'
+import { runWebhook, signatureOf } from '#services/api/webhook'
 import { type ApiWorld, startApiWorld } from '#test/support/api-world'
 
 interface Sent {
@@ -147,6 +149,28 @@ test('a message that is never taken holds up no other, and is told again after a
   await start()
   await until(() => told().includes('stuck.1'))
   assert.ok(!told().includes('other.1'), 'told once')
+})
+
+test('when what was told cannot be kept the telling ends, though another message is still being tried', async (context) => {
+  const receiver = await startReceiver([], 'stuck')
+  context.after(() => receiver.close())
+  const world = await startApiWorld()
+  context.after(() => world.close())
+  const folder = join(world.folder, 'hook')
+  mkdirSync(folder)
+  const parts = { projection: world.projection, clock: systemClock, logger: silentLogger, software: 'test' }
+  const options = { url: receiver.url, secret: 's', stateFile: join(folder, 'told.json') }
+  const ended = runWebhook(parts, options, context.signal).then(
+    () => null,
+    (error: unknown) => error,
+  )
+  await until(() => existsSync(options.stateFile))
+  await endJob(world, 'stuck')
+  await until(() => receiver.sent.length > 0)
+  rmSync(folder, { recursive: true })
+  await endJob(world, 'other')
+  const late = systemClock.sleep(10_000).then(() => 'it goes on')
+  assert.match(String(await Promise.race([ended, late])), /ENOENT/)
 })
 
 test('a message is signed as the examples of Standard Webhooks are', () => {

@@ -6,30 +6,14 @@ import type { JobRequest } from '#schemas/records'
 import { orderOf } from '#services/api/migration-order'
 import { apiOrderOf } from '#services/cli/api-order'
 import { plainConnections } from '#test/support/api-world'
+import { smallRequest } from '#test/support/memory-migration'
 
 const bare: JobRequest = {
+  ...smallRequest,
   source: '@disk/a',
   target: '@vault/a',
-  targetOptions: {},
-  layout: 'objects',
   chunkBytes: 64 * 1024 ** 2,
-  rules: [],
-  filesFromDigest: null,
-  sizeBytesMin: null,
-  sizeBytesMax: null,
-  modifiedAfterMs: null,
-  symlinks: 'keep',
   storesEntries: false,
-  overwrite: 'never',
-  verify: 'full',
-  samplePercent: 100,
-  reconcile: 'listing',
-  throughputBytesPerSecond: null,
-  throughputTimetable: null,
-  sourcePeakBytesPerSecond: null,
-  workersMax: null,
-  priority: 'normal',
-  errorsMax: null,
 }
 
 const full: JobRequest = {

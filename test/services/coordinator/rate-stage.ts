@@ -2,7 +2,7 @@
 // virtual clock. What the workers hold valid at the same time is summed up at every step of 50 ms.
 
 import { keyOf } from '#libs/domain/keys'
-import { reportEveryMs } from '#libs/domain/rate'
+import { type GivenGrant, isGrantNews, reportEveryMs } from '#libs/domain/rate'
 import type { ControlRules } from '#libs/domain/rate-control'
 import { createEventWriter, type EventWriter } from '#libs/log/event-writer'
 import { openMemoryLog } from '#libs/log/memory-log'
@@ -19,9 +19,7 @@ import { createVirtualClock, type VirtualClock } from '#test/support/virtual-clo
 
 const stepMs = 50
 
-interface HeldGrant {
-  readonly sequence: number
-  readonly bytesPerSecond: number
+interface HeldGrant extends GivenGrant {
   readonly untilMs: number
 }
 
@@ -71,12 +69,12 @@ export class PaperWorker {
     this.#read += (this.speed * stepMs) / 1000
     const row = await projection.rows.get(keyOf.grant(this.name))
     const sentAt = row === undefined ? undefined : this.#sentAt.get(row.reportSequence)
-    const last = this.#seen.at(-1)?.grant ?? this.#held
-    const bytesPerSecond = row?.bytesPerSecond ?? Number.POSITIVE_INFINITY
-    const isRaise = row?.reportSequence === last?.sequence && bytesPerSecond > (last?.bytesPerSecond ?? 0)
-    if (row !== undefined && sentAt !== undefined && (isRaise || row.reportSequence > (last?.sequence ?? -1))) {
-      const grant = { sequence: row.reportSequence, bytesPerSecond, untilMs: sentAt + row.lifeMs }
-      this.#seen.push({ grant, fromMs: nowMs + this.lagMs })
+    if (row !== undefined && sentAt !== undefined) {
+      const { reportSequence } = row
+      const grant = { reportSequence, bytesPerSecond: row.bytesPerSecond ?? Number.POSITIVE_INFINITY }
+      const last = this.#seen.at(-1)?.grant ?? this.#held ?? { reportSequence: -1, bytesPerSecond: 0 }
+      if (isGrantNews(last, grant))
+        this.#seen.push({ grant: { ...grant, untilMs: sentAt + row.lifeMs }, fromMs: nowMs + this.lagMs })
     }
     while ((this.#seen[0]?.fromMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#held = this.#seen.shift()?.grant ?? null
     if (nowMs - this.#reportedMs >= reportEveryMs) await this.#report(nowMs)
@@ -95,7 +93,7 @@ export class PaperWorker {
       source: this.#stage.source,
       hasWork: this.wants > 0,
       readBytesPerSecond: this.#read / seconds,
-      grantSequence: this.#held?.sequence ?? -1,
+      grantSequence: this.#held?.reportSequence ?? -1,
       reads: this.speed > 0 ? 100 : 0,
       readMsP50: this.readMs,
       readMsP95: this.readMs * 2,
